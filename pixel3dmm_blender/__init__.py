@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pixel3DMM for Blender: a photo or a clip of a face becomes a rigged, textured, animated head."""
+
+
+def register() -> None:
+    """Called by Blender when the extension is enabled."""
+    from . import addon  # noqa: PLC0415  the engine imports this package too, and has no bpy
+
+    addon.register()
+
+
+def unregister() -> None:
+    """Called by Blender when the extension is disabled."""
+    from . import addon  # noqa: PLC0415  as above
+
+    addon.unregister()

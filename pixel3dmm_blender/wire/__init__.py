@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole vocabulary that both processes share."""
+
+from .camera import Camera
+from .face import FaceTrack
+from .faults import (
+    ERROR_OF_CODE,
+    Cancelled,
+    Defect,
+    DiskFull,
+    DownloadFailed,
+    EngineLost,
+    EngineNotInstalled,
+    FaultCode,
+    FootageUnreadable,
+    HeadMissing,
+    NoFaceFound,
+    OutOfMemory,
+    Pixel3dmmError,
+    ProtocolMismatch,
+    StreamCorrupt,
+    WeightsCorrupt,
+    WeightsMissing,
+)
+from .footage import Footage
+from .framing import PROTOCOL, Message, StreamEnded, read_message, write_message
+from .head import HeadRig, Material, Texture
+from .record import Bools, Bytes, Doubles, Floats, Ints, Record, RecordError
+from .replies import Fault, Progress, Ready, Tracked
+from .requests import Cancel, Hello, TrackFace
+
+__all__ = [
+    "ERROR_OF_CODE",
+    "PROTOCOL",
+    "Bools",
+    "Bytes",
+    "Camera",
+    "Cancel",
+    "Cancelled",
+    "Defect",
+    "DiskFull",
+    "Doubles",
+    "DownloadFailed",
+    "EngineLost",
+    "EngineNotInstalled",
+    "FaceTrack",
+    "Fault",
+    "FaultCode",
+    "Floats",
+    "Footage",
+    "FootageUnreadable",
+    "HeadMissing",
+    "HeadRig",
+    "Hello",
+    "Ints",
+    "Material",
+    "Message",
+    "NoFaceFound",
+    "OutOfMemory",
+    "Pixel3dmmError",
+    "Progress",
+    "ProtocolMismatch",
+    "Ready",
+    "Record",
+    "RecordError",
+    "StreamCorrupt",
+    "StreamEnded",
+    "Texture",
+    "TrackFace",
+    "Tracked",
+    "WeightsCorrupt",
+    "WeightsMissing",
+    "read_message",
+    "write_message",
+]
