@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the engine is started: the command line, and an environment that Blender's own has not leaked into."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..wire.faults import EngineNotInstalled
+
+_LEAKING_NAMES = frozenset({"VIRTUAL_ENV", "OCIO", "LD_LIBRARY_PATH", "LD_PRELOAD"})
+_LEAKING_PREFIXES = ("PYTHON", "PXR_", "MATERIALX_", "DYLD_")
+
+
+@dataclass(frozen=True)
+class EngineCommand:
+    """What to run, in which environment, and the file that takes what the engine says beside the protocol."""
+
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+
+
+def engine_command(
+    python: Path, server_folder: Path, models: Path, log: Path, prefix: tuple[str, ...] = ()
+) -> EngineCommand:
+    """Build the command of an engine; ``prefix`` (for example ``ssh gpu-box``) runs it on another machine."""
+    engine = (str(python), "-I", "-X", "utf8", str(server_folder / "__main__.py"), "--models", str(models))
+    return EngineCommand((*prefix, *engine), clean_environment(os.environ), log)
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Drop what Blender, a virtual environment or a loader setting would impose on a child's Python and libraries."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in _LEAKING_NAMES and not name.startswith(_LEAKING_PREFIXES)
+    }
+
+
+def start_engine(command: EngineCommand) -> subprocess.Popen[bytes]:
+    """Start the engine with pipes for the protocol; EngineNotInstalled if its Python is not there."""
+    command.log.parent.mkdir(parents=True, exist_ok=True)
+    flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
+    with command.log.open("ab") as log:
+        try:
+            return subprocess.Popen(
+                command.arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=dict(command.environment),
+                creationflags=flags,
+            )
+        except OSError as error:
+            raise EngineNotInstalled(
+                f"The engine could not be started: {command.arguments[0]}: {error.strerror}.",
+                "Press Install Engine, or choose the engine's Python in the preferences.",
+            ) from error

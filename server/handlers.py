@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the engine does for each kind of request. Networks and heads are loaded once, on first use."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from pixel3dmm_blender.wire import PROTOCOL, Hello, ProtocolMismatch, Ready, Record, StreamCorrupt, TrackFace
+
+from .job import Job
+
+if TYPE_CHECKING:
+    from .detect.detector import FaceDetector
+    from .heads.model import HeadModel
+
+VERSION = "0.1.0"
+
+
+class Handlers:
+    """The engine's memory between requests, and one method for each request."""
+
+    def __init__(self, models: Path) -> None:
+        self.models = models
+        self._heads: dict[str, HeadModel] = {}
+
+    def answer(self, request: Record, job: Job) -> Record:
+        """Answer one request; failures are raised as Pixel3dmmError."""
+        if isinstance(request, Hello):
+            return self.greet(request)
+        if isinstance(request, TrackFace):
+            from .pipeline import track_face  # noqa: PLC0415  torch is loaded with the first real request
+
+            return track_face(request, self, job)
+        raise StreamCorrupt(f"{type(request).__name__} is not a request.")
+
+    def greet(self, hello: Hello) -> Ready:
+        """Say what this engine is; ProtocolMismatch if the two sides cannot talk."""
+        if hello.protocol != PROTOCOL:
+            raise ProtocolMismatch(
+                f"Blender's side speaks protocol {hello.protocol}, the engine {PROTOCOL}.",
+                "Restart Blender after an update of the extension; if that does not help, reinstall the engine.",
+            )
+        from .heads.catalogue import available_heads  # noqa: PLC0415  keep the first answer fast
+
+        return Ready(
+            protocol=PROTOCOL,
+            version=VERSION,
+            device="cpu",
+            heads=available_heads(self.models),
+            priors=("landmarks",),
+            licences=(),
+            memory_bytes=resident_bytes(),
+        )
+
+    @cached_property
+    def detector(self) -> FaceDetector:
+        """The face networks."""
+        from .detect.detector import FaceDetector  # noqa: PLC0415  brings torch
+
+        return FaceDetector(self.models)
+
+    def head(self, name: str) -> HeadModel:
+        """A head model by its name."""
+        from .heads.catalogue import load_head  # noqa: PLC0415  keep the first answer fast
+
+        if name not in self._heads:
+            self._heads[name] = load_head(name, self.models)
+        return self._heads[name]
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process."""
+    return int(psutil.Process().memory_info().rss)
