@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     from .detect.detector import FaceDetector
     from .heads.model import HeadModel
 
-VERSION = "0.1.0"
+
+
+def version() -> str:
+    """The version in the manifest, which lies beside this package in the repository and in an installed extension."""
+    manifest = Path(__file__).resolve().parent.parent / "blender_manifest.toml"
+    return str(tomllib.loads(manifest.read_text("utf-8"))["version"])
 
 
 class Handlers:
@@ -48,7 +54,7 @@ class Handlers:
 
         return Ready(
             protocol=PROTOCOL,
-            version=VERSION,
+            version=version(),
             device="cpu",
             heads=available_heads(self.models),
             priors=("landmarks",),

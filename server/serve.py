@@ -11,6 +11,7 @@ import os
 import queue
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import BinaryIO
@@ -43,8 +44,16 @@ def main() -> None:
     parser.add_argument("--idle-minutes", type=float, default=0.0, help="exit after so long without a request")
     options = parser.parse_args()
     server = Server(sys.stdin.buffer, replies, Handlers(options.models))
+    threading.Thread(target=_exit_after, args=(server.ended,), daemon=True).start()
     server.run(options.idle_minutes * 60 or None)
     os._exit(0)  # the reader thread may sit in a read for ever
+
+
+def _exit_after(ended: threading.Event) -> None:
+    """Leave no orphan: a job that does not notice the end of the stream within a second is not waited for."""
+    ended.wait()
+    time.sleep(1.0)
+    os._exit(0)
 
 
 class Server:
@@ -57,6 +66,8 @@ class Server:
         self._writing = threading.Lock()
         self._waiting: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._cancelled: dict[int, threading.Event] = {}
+        self.ended = threading.Event()
+        """Set when the other side has closed the stream."""
 
     def run(self, idle_s: float | None = None) -> None:
         """Answer requests until the stream ends or nothing came for ``idle_s`` seconds."""
@@ -84,6 +95,7 @@ class Server:
             for number in tuple(self._cancelled):
                 self._cancel(number)  # nobody is left to read the answers
             self._waiting.put(None)
+            self.ended.set()
 
     def _cancel(self, number: int) -> None:
         event = self._cancelled.get(number)
