@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which person, and which part of it, an object is. Answered by custom properties, so renaming breaks nothing."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+import bpy
+
+PERSON: Final = "pixel3dmm_person"
+ROLE: Final = "pixel3dmm_role"
+
+
+class Role(Enum):
+    """What an object is to its person."""
+
+    RIG = "rig"
+    HEAD = "head"
+    CAMERA = "camera"
+
+
+def stamp(owner: bpy.types.Object, person: str, role: Role) -> None:
+    """Mark an object as a part of a person."""
+    owner[PERSON] = person
+    owner[ROLE] = role.value
+
+
+def person_of(owner: bpy.types.Object | None) -> str:
+    """Name the person that an object belongs to; empty for objects that are not ours."""
+    return str(owner.get(PERSON, "")) if owner is not None else ""
+
+
+def part_of(scene: bpy.types.Scene, person: str, role: Role) -> bpy.types.Object | None:
+    """Find the rig, head or camera of a person in a scene."""
+    return next((each for each in scene.objects if each.get(PERSON) == person and each.get(ROLE) == role.value), None)
+
+
+def has_people(scene: bpy.types.Scene) -> bool:
+    """Say whether a scene holds a reconstructed person."""
+    return any(PERSON in each for each in scene.objects)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tracked -> a person in the scene: one collection with rig, head and camera.
+
+The armature is the root. After a photo the camera is its child, so the person can be moved and the match stays; after
+a clip the camera stands free, for the rig moves before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..motion.curves import FIRST_FRAME, bone_quaternions, describe_track
+from ..motion.posing import key_values
+from ..wire import FaceTrack, Floats, FootageUnreadable, Tracked
+from .animate import key_track
+from .armature import bind, build_armature, set_pose
+from .camera import add_plate, build_camera, fit_render
+from .find import Role, has_people, stamp
+from .head import build_head
+from .materials import Skin, build_materials
+from .place import find_free_place
+from .shape_keys import build_keys, set_keys, widen_sliders
+from .solve import store_solve
+
+
+@dataclass(frozen=True)
+class Person:
+    """What build_person put into the scene."""
+
+    collection: bpy.types.Collection
+    rig: bpy.types.Object
+    head: bpy.types.Object
+    camera: bpy.types.Object
+
+
+def build_person(scene: bpy.types.Scene, tracked: Tracked, name: str, plate: Path, skin: Skin | None) -> Person:
+    """Build everything that a Tracked reply describes. The scene must be the current one, in Object Mode."""
+    place = find_free_place(scene, tracked.rig)
+    collection = bpy.data.collections.new(name)
+    scene.collection.children.link(collection)
+    rig = build_armature(tracked.rig, f"{collection.name} Rig", collection)
+    head = build_head(tracked.rig, f"{collection.name} Head", build_materials(tracked.rig, collection.name, skin))
+    collection.objects.link(head)
+    build_keys(head, tracked.rig)
+    bind(head, rig)
+    _smooth_surface(head)
+    camera = build_camera(tracked.track.camera, f"{collection.name} Camera")
+    collection.objects.link(camera)
+    person = Person(collection, rig, head, camera)
+    _pose(scene, person, tracked, place)
+    _plate(person, plate)
+    fit_render(scene, tracked.track.camera, camera)
+    for owner, role in ((rig, Role.RIG), (head, Role.HEAD), (camera, Role.CAMERA)):
+        stamp(owner, collection.name, role)
+    store_solve(rig, tracked)
+    _select(head)
+    return person
+
+
+def _smooth_surface(head: bpy.types.Object) -> None:
+    surface = head.modifiers.new("Subdivision", "SUBSURF")
+    surface.levels, surface.render_levels = 1, 2
+    # The texture was baked on straight-edged UV faces.
+    surface.uv_smooth = "NONE"
+
+
+def _pose(scene: bpy.types.Scene, person: Person, tracked: Tracked, place: Floats) -> None:
+    track, rig = tracked.track, tracked.rig
+    values = key_values(rig, track)
+    if len(track.frames) > 1:
+        widen_sliders(person.head, rig.key_names, values)
+        curves = describe_track(rig, track, place)
+        key_track(person.collection.name, curves, person.rig, person.head.data.shape_keys)
+        person.camera.location += person.camera.location.__class__(place.tolist())
+        _fit_timeline(scene, track)
+        return
+    set_keys(person.head, rig.key_names, values[0])
+    set_pose(person.rig, rig, bone_quaternions(rig, track)[0])
+    person.camera.parent = person.rig
+    still = {curve.data_path + str(curve.index): curve.values[0] for curve in describe_track(rig, track, place)}
+    person.rig.location = [still[f"location{axis}"] for axis in range(3)]
+    person.rig.rotation_quaternion = [still[f"rotation_quaternion{axis}"] for axis in range(4)]
+
+
+def _fit_timeline(scene: bpy.types.Scene, track: FaceTrack) -> None:
+    first, last = int(np.min(track.frames)) + FIRST_FRAME, int(np.max(track.frames)) + FIRST_FRAME
+    scene.frame_start, scene.frame_end = first, last
+    if track.fps > 0.0 and not has_people(scene):
+        scene.render.fps = max(1, round(track.fps))
+        scene.render.fps_base = scene.render.fps / track.fps
+    scene.frame_set(first)
+
+
+def _plate(person: Person, path: Path) -> None:
+    try:
+        add_plate(person.camera, path)
+    except FootageUnreadable:
+        # The engine reads more formats than Blender (HEIC, 16-bit oddities): the head stands without its plate.
+        person.camera["pixel3dmm_plate"] = str(path)
+
+
+def _select(head: bpy.types.Object) -> None:
+    view_layer = bpy.context.view_layer
+    for each in view_layer.objects.selected[:]:
+        each.select_set(False)
+    head.select_set(True)
+    view_layer.objects.active = head
