@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Footage -> Frames: the only place where pictures are decoded.
+
+Photos are read with Pillow (which refuses truncated files), clips with PyAV. Every Frame has the same form, whatever
+the file had: 8-bit sRGB, three channels, turned upright by its EXIF or rotation tag, full size. Photos up to
+150 million pixels are kept at full size, because landmarks and texture are in source pixels; larger ones are refused.
+Transparent pixels are laid over mid-grey: what hides under them is arbitrary, and black or white would merge with dark
+or fair hair or draw a hard contour around the face, which the landmark network would take for its outline.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from pixel3dmm_blender.wire import Bytes, Footage, FootageUnreadable
+
+MAX_PIXELS = 150_000_000
+CLIP_SUFFIXES = frozenset(
+    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .mts .m2ts .ts .wmv .flv .3gp .ogv .mxf .gif".split()
+)
+_GREY = (128, 128, 128)
+_DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+_DIAGONAL_35MM = math.hypot(36.0, 24.0)
+_MM_PER_UNIT = {2: 25.4, 3: 10.0}
+_NOT_A_PHOTO = "Open it in an image viewer and save it as JPEG or PNG; clips as MP4."
+_CUT_OFF = "Copy or export it again."
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture."""
+
+    pixels: Bytes
+    """[H, W, 3] sRGB, top row first, contiguous."""
+    index: int = 0
+    """Counted from 0 in the footage, whatever step was asked for."""
+    time_s: float = 0.0
+    focal_35mm: float = 0.0
+    """Focal length in mm for a picture whose long side is 36 mm; 0 = unknown."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What a clip says about itself."""
+
+    path: Path
+    frame_count: int
+    """As the file declares it; 0 where it does not."""
+    frame_rate: float
+    """Mean frames per second; 0 where it is unknown."""
+
+
+def read_footage(footage: Footage) -> Iterator[Frame]:
+    """Read a photo as one frame, or the wanted frames of a clip, one by one.
+
+    Raises FootageUnreadable; for a clip possibly after some frames.
+    """
+    if footage.pixels is not None:
+        yield Frame(footage.pixels, focal_35mm=footage.focal_35mm)
+        return
+    path = Path(footage.path)
+    frames = read_clip(footage) if is_clip(path) else iter((read_photo(path),))
+    for frame in frames:
+        yield replace(frame, focal_35mm=footage.focal_35mm) if footage.focal_35mm else frame
+
+
+def is_clip(path: Path) -> bool:
+    """Whether a file is read as a clip, judged by its name."""
+    return path.suffix.lower() in CLIP_SUFFIXES
+
+
+def read_photo(path: Path) -> Frame:
+    """Read a photo. FootageUnreadable for anything that is not a whole picture."""
+    _check_file(path)
+    content = _read_bytes(path)
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns from 89 million pixels on; our own limit stands below.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", UserWarning)  # broken EXIF is no reason to refuse a picture
+            with Image.open(io.BytesIO(content)) as image:
+                _check_size(path, image.width, image.height)
+                image.load()
+                focal = _read_focal(image)
+                return Frame(_to_pixels(image), focal_35mm=focal)
+    except UnidentifiedImageError as error:
+        raise FootageUnreadable(f"{path.name} is not a picture in a format we can read.", _NOT_A_PHOTO) from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(path) from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise FootageUnreadable(
+            f"{path.name} is damaged: the picture ends early or makes no sense.", _CUT_OFF, detail=str(error)
+        ) from error
+
+
+def describe_clip(path: Path) -> Clip:
+    """Read what a clip says about itself, without decoding it."""
+    with _open_clip(path) as container:
+        stream = container.streams.video[0]
+        rate = stream.average_rate or stream.guessed_rate
+        return Clip(path, stream.frames, float(rate) if rate else 0.0)
+
+
+def read_clip(footage: Footage) -> Iterator[Frame]:
+    """Decode the frames first..last (inclusive), every step-th, turned upright, with their own time stamps."""
+    path = Path(footage.path)
+    first, step = max(footage.first, 0), max(footage.step, 1)
+    given = 0
+    with _open_clip(path) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        for index, frame in enumerate(_decode(path, container)):
+            if 0 <= footage.last < index:
+                break
+            if index < first or (index - first) % step:
+                continue
+            given += 1
+            yield Frame(_turn_upright(frame), index, float(frame.time or 0.0))
+    if not given:
+        raise FootageUnreadable(
+            f"{path.name} has no frame in the chosen range.", "Choose a first frame that lies within the clip."
+        )
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise FootageUnreadable(f"{path} is a folder.", "Choose a photo or a clip in it.")
+    if not path.exists():
+        raise FootageUnreadable(f"There is no file {path}.", "Choose the file again; it may have been moved.")
+    if path.stat().st_size == 0:
+        raise FootageUnreadable(f"{path.name} is empty.", _CUT_OFF)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except PermissionError as error:
+        raise FootageUnreadable(f"{path} may not be read.", "Allow reading the file, or copy it.") from error
+    except OSError as error:
+        raise FootageUnreadable(f"{path} cannot be read: {error.strerror}.", _CUT_OFF) from error
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise _too_large(path)
+
+
+def _too_large(path: Path) -> FootageUnreadable:
+    return FootageUnreadable(
+        f"{path.name} has more than {MAX_PIXELS // 1_000_000} million pixels.", "Scale it down and try again."
+    )
+
+
+def _to_pixels(image: Image.Image) -> Bytes:
+    """Any mode -> uint8 [H, W, 3], upright, sRGB."""
+    profile = image.info.get("icc_profile")
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode in _DEEP_GREY_MODES:
+        upright = _to_8_bit(upright)
+    elif profile:
+        upright = _to_srgb(upright, profile)
+    if upright.has_transparency_data:
+        upright = _over_grey(upright)
+    return np.ascontiguousarray(np.asarray(upright.convert("RGB"), np.uint8))
+
+
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    """16-bit grey, which Pillow would clip at 255; the full range 0..65535 becomes 0..255."""
+    values = np.clip(np.asarray(image).astype(np.float32), 0.0, 65535.0)
+    return Image.fromarray(np.round(values / 257.0).astype(np.uint8))
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Apply an embedded colour profile (phones write Display P3, printers CMYK); an unusable one is ignored."""
+    if image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return image
+    target = "RGBA" if image.mode == "RGBA" else "RGB"
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return image
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=target)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+    return converted or image
+
+
+def _over_grey(image: Image.Image) -> Image.Image:
+    colors = image.convert("RGBA")
+    ground = Image.new("RGB", image.size, _GREY)
+    ground.paste(colors, mask=colors.getchannel("A"))
+    return ground
+
+
+def _read_focal(image: Image.Image) -> float:
+    """Read the focal length in mm for a long side of 36 mm out of EXIF; 0 where it is not told or cannot be trusted.
+
+    EXIF's 35 mm equivalent compares diagonals, ours long sides. A picture whose sides are not in the ratio that the
+    camera noted has been cropped, and then the number means nothing.
+    """
+    exif = image.getexif()
+    tags = exif.get_ifd(ExifTags.IFD.Exif)
+    noted = (_number(tags.get(ExifTags.Base.ExifImageWidth)), _number(tags.get(ExifTags.Base.ExifImageHeight)))
+    long_px, short_px = max(image.size), min(image.size)
+    if min(noted) > 0 and abs(max(noted) / min(noted) - long_px / short_px) > 0.01 * long_px / short_px:
+        return 0.0
+    equivalent = _number(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
+    focal = equivalent * 36.0 / _DIAGONAL_35MM * math.hypot(long_px, short_px) / long_px
+    if not focal:
+        # The sensor's long side from its pixel pitch: the only other way that needs no list of cameras.
+        pitch = _number(tags.get(ExifTags.Base.FocalPlaneXResolution))
+        unit = _MM_PER_UNIT.get(int(_number(tags.get(ExifTags.Base.FocalPlaneResolutionUnit))) or 2, 0.0)
+        sensor = max(noted) / pitch * unit if pitch > 0 else 0.0
+        focal = _number(tags.get(ExifTags.Base.FocalLength)) * 36.0 / sensor if sensor > 0 else 0.0
+    return focal if 8.0 <= focal <= 1200.0 else 0.0
+
+
+def _number(value: object) -> float:
+    """An EXIF value as a number; 0 where it is none (missing text, 0/0)."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, ZeroDivisionError):
+        return 0.0
+    return number if math.isfinite(number) else 0.0
+
+
+def _open_clip(path: Path) -> av.container.InputContainer:
+    _check_file(path)
+    try:
+        container = av.open(str(path))
+    except PermissionError as error:
+        raise FootageUnreadable(f"{path} may not be read.", "Allow reading the file, or copy it.") from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise FootageUnreadable(
+            f"{path.name} is not a clip we can read, or its end is missing.", _CUT_OFF, detail=str(error)
+        ) from error
+    if not container.streams.video:
+        container.close()
+        raise FootageUnreadable(f"{path.name} has no picture, only sound.", "Choose another clip.")
+    return container
+
+
+def _decode(path: Path, container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
+    count = 0
+    try:
+        for frame in container.decode(video=0):
+            count += 1
+            yield frame
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise FootageUnreadable(
+            f"{path.name} is damaged after frame {count}.", "Choose a last frame before that, or export it again."
+        ) from error
+
+
+def _turn_upright(frame: av.VideoFrame) -> Bytes:
+    pixels = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))
