@@ -52,12 +52,18 @@ def describe_track(rig: HeadRig, track: FaceTrack, place: Floats) -> tuple[Curve
     turned = unwrap_quaternions(quaternion_from_axis_angle(points_to_blender(track.rotation)))
     curves = _channels(frames, "location", "Head in the World", location)
     curves += _channels(frames, "rotation_quaternion", "Head in the World", turned)
-    for name, turns in zip(rig.bone_names, np.moveaxis(bone_quaternions(rig, track), 1, 0), strict=True):
+    for name, turns in zip(
+        rig.bone_names, np.moveaxis(bone_quaternions(rig, track), 1, 0), strict=True
+    ):
         if np.ptp(turns, axis=0).max() > _STILL or np.abs(turns[0, 1:]).max() > _STILL:
-            curves += _channels(frames, f'pose.bones["{name}"].rotation_quaternion', name, unwrap_quaternions(turns))
+            curves += _channels(
+                frames, f'pose.bones["{name}"].rotation_quaternion', name, unwrap_quaternions(turns)
+            )
     for name, values in zip(rig.key_names, key_values(rig, track).T, strict=True):
         if np.abs(values).max() > _STILL:
-            curves.append(Curve(Owner.KEYS, f'key_blocks["{name}"].value', 0, "Expression", frames, values))
+            curves.append(
+                Curve(Owner.KEYS, f'key_blocks["{name}"].value', 0, "Expression", frames, values)
+            )
     return tuple(curves)
 
 

@@ -65,5 +65,7 @@ def bone_transforms(rig: HeadRig, rotations: Floats) -> Doubles:
 def _places(names: tuple[str, ...], known: tuple[str, ...], kind: str) -> list[int]:
     unknown = sorted(set(names) - set(known))
     if unknown:
-        raise Defect(f"The engine moves a {kind} named {unknown[0]!r}, which its head does not have.")
+        raise Defect(
+            f"The engine moves a {kind} named {unknown[0]!r}, which its head does not have."
+        )
     return [known.index(name) for name in names]

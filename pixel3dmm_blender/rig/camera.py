@@ -70,7 +70,9 @@ def load_upright(path: Path) -> bpy.types.Image:
     try:
         image = bpy.data.images.load(str(path), check_existing=False)
     except RuntimeError as error:
-        raise FootageUnreadable(f"Blender cannot open {path.name}.", "Save it as PNG or JPEG.") from error
+        raise FootageUnreadable(
+            f"Blender cannot open {path.name}.", "Save it as PNG or JPEG."
+        ) from error
     if image.source == "MOVIE":
         return image
     orientation = read_orientation(path)
@@ -94,7 +96,7 @@ def _replace_upright(image: bpy.types.Image, orientation: int) -> bpy.types.Imag
 
 def pack_picture(png: bytes, name: str, width: int, height: int) -> bpy.types.Image:
     """Make an image datablock out of a PNG file's bytes, packed into the .blend."""
-    image = bpy.data.images.new(name, width, height)
+    image = bpy.data.images.new(name, 1, 1)
     image.source = "FILE"
     image.pack(data=png, data_len=len(png))
     return image

@@ -33,7 +33,14 @@ def person_of(owner: bpy.types.Object | None) -> str:
 
 def part_of(scene: bpy.types.Scene, person: str, role: Role) -> bpy.types.Object | None:
     """Find the rig, head or camera of a person in a scene."""
-    return next((each for each in scene.objects if each.get(PERSON) == person and each.get(ROLE) == role.value), None)
+    return next(
+        (
+            each
+            for each in scene.objects
+            if each.get(PERSON) == person and each.get(ROLE) == role.value
+        ),
+        None,
+    )
 
 
 def has_people(scene: bpy.types.Scene) -> bool:

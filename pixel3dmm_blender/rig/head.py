@@ -16,7 +16,9 @@ REGION: Final = "region_"
 _WEIGHTLESS: Final = 1e-6
 
 
-def build_head(rig: HeadRig, name: str, materials: tuple[bpy.types.Material, ...]) -> bpy.types.Object:
+def build_head(
+    rig: HeadRig, name: str, materials: tuple[bpy.types.Material, ...]
+) -> bpy.types.Object:
     """Build the neutral head as an object that stands in no collection yet."""
     mesh = bpy.data.meshes.new(name)
     _fill_faces(mesh, rig)

@@ -36,7 +36,9 @@ def build_materials(rig: HeadRig, name: str, skin: Skin | None) -> tuple[bpy.typ
     return tuple(_build_material(look, name, image, uv_name) for look in rig.materials)
 
 
-def _build_material(look: Material, name: str, image: bpy.types.Image | None, uv_name: str) -> bpy.types.Material:
+def _build_material(
+    look: Material, name: str, image: bpy.types.Image | None, uv_name: str
+) -> bpy.types.Material:
     material = bpy.data.materials.new(f"{name} {look.name.replace('_', ' ').title()}")
     if bpy.app.version < (5, 0, 0):
         material.use_nodes = True
@@ -63,7 +65,11 @@ def _build_material(look: Material, name: str, image: bpy.types.Image | None, uv
 
 
 def _paint(
-    tree: bpy.types.NodeTree, shader: bpy.types.Node, image: bpy.types.Image, uv_name: str, has_alpha: bool
+    tree: bpy.types.NodeTree,
+    shader: bpy.types.Node,
+    image: bpy.types.Image,
+    uv_name: str,
+    has_alpha: bool,
 ) -> None:
     picture = tree.nodes.new("ShaderNodeTexImage")
     picture.image = image

@@ -37,13 +37,17 @@ class Person:
     camera: bpy.types.Object
 
 
-def build_person(scene: bpy.types.Scene, tracked: Tracked, name: str, plate: Path, skin: Skin | None) -> Person:
+def build_person(
+    scene: bpy.types.Scene, tracked: Tracked, name: str, plate: Path, skin: Skin | None
+) -> Person:
     """Build everything that a Tracked reply describes. The scene must be the current one, in Object Mode."""
     place = find_free_place(scene, tracked.rig)
     collection = bpy.data.collections.new(name)
     scene.collection.children.link(collection)
     rig = build_armature(tracked.rig, f"{collection.name} Rig", collection)
-    head = build_head(tracked.rig, f"{collection.name} Head", build_materials(tracked.rig, collection.name, skin))
+    head = build_head(
+        tracked.rig, f"{collection.name} Head", build_materials(tracked.rig, collection.name, skin)
+    )
     collection.objects.link(head)
     build_keys(head, tracked.rig)
     bind(head, rig)
@@ -81,7 +85,10 @@ def _pose(scene: bpy.types.Scene, person: Person, tracked: Tracked, place: Float
     set_keys(person.head, rig.key_names, values[0])
     set_pose(person.rig, rig, bone_quaternions(rig, track)[0])
     person.camera.parent = person.rig
-    still = {curve.data_path + str(curve.index): curve.values[0] for curve in describe_track(rig, track, place)}
+    still = {
+        curve.data_path + str(curve.index): curve.values[0]
+        for curve in describe_track(rig, track, place)
+    }
     person.rig.location = [still[f"location{axis}"] for axis in range(3)]
     person.rig.rotation_quaternion = [still[f"rotation_quaternion{axis}"] for axis in range(4)]
 

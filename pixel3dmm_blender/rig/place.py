@@ -18,10 +18,16 @@ def find_free_place(scene: bpy.types.Scene, rig: HeadRig) -> Floats:
     """Find the first free place [3] for the head along +x from the origin (Blender axes, metres)."""
     vertices = points_to_blender(rig.neutral)
     low, high = vertices.min(axis=0) - _GAP_M, vertices.max(axis=0) + _GAP_M
-    boxes = [_box_of(each) for each in scene.objects if each.type in ("MESH", "CURVE", "META") and each.visible_get()]
+    boxes = [
+        _box_of(each)
+        for each in scene.objects
+        if each.type in ("MESH", "CURVE", "META") and each.visible_get()
+    ]
     place = np.zeros(3, np.float32)
     for _ in range(_TRIES):
-        struck = [box for box in boxes if np.all(box[0] < high + place) and np.all(box[1] > low + place)]
+        struck = [
+            box for box in boxes if np.all(box[0] < high + place) and np.all(box[1] > low + place)
+        ]
         if not struck:
             return place
         place[0] = max(box[1][0] for box in struck) - low[0] + 1e-3
@@ -29,5 +35,7 @@ def find_free_place(scene: bpy.types.Scene, rig: HeadRig) -> Floats:
 
 
 def _box_of(owner: bpy.types.Object) -> tuple[Floats, Floats]:
-    corners = np.array([owner.matrix_world @ Vector(corner) for corner in owner.bound_box], np.float32)
+    corners = np.array(
+        [owner.matrix_world @ Vector(corner) for corner in owner.bound_box], np.float32
+    )
     return corners.min(axis=0), corners.max(axis=0)

@@ -17,7 +17,9 @@ def build_keys(head: bpy.types.Object, rig: HeadRig) -> None:
     reference = head.data.shape_keys.reference_key
     reference.points.foreach_set("co", basis.ravel())
     offsets = points_to_blender(rig.keys)
-    for name, offset, low, high in zip(rig.key_names, offsets, rig.key_min, rig.key_max, strict=True):
+    for name, offset, low, high in zip(
+        rig.key_names, offsets, rig.key_min, rig.key_max, strict=True
+    ):
         key = head.shape_key_add(name=name, from_mix=False)
         key.points.foreach_set("co", (basis + offset).ravel())
         key.slider_min, key.slider_max = float(low), float(high)
@@ -36,6 +38,8 @@ def set_keys(head: bpy.types.Object, names: tuple[str, ...], values: Floats) -> 
 def widen_sliders(head: bpy.types.Object, names: tuple[str, ...], values: Floats) -> None:
     """Let the sliders reach all values [T, N], for Blender clamps what lies outside."""
     blocks = head.data.shape_keys.key_blocks
-    for name, low, high in zip(names, np.min(values, axis=0).tolist(), np.max(values, axis=0).tolist(), strict=True):
+    for name, low, high in zip(
+        names, np.min(values, axis=0).tolist(), np.max(values, axis=0).tolist(), strict=True
+    ):
         blocks[name].slider_min = min(blocks[name].slider_min, low)
         blocks[name].slider_max = max(blocks[name].slider_max, high)

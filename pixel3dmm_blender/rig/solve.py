@@ -51,7 +51,13 @@ def error_percent(track: FaceTrack) -> float:
     """Average the landmark error in percent of the face's height."""
     if not track.valid.any():
         return 0.0
-    return float(np.mean(100.0 * track.error_px[track.valid] / np.maximum(track.face_height_px[track.valid], 1e-6)))
+    return float(
+        np.mean(
+            100.0
+            * track.error_px[track.valid]
+            / np.maximum(track.face_height_px[track.valid], 1e-6)
+        )
+    )
 
 
 def _columns(names: tuple[str, ...], values: Floats) -> dict[str, list[float]]:

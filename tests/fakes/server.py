@@ -66,7 +66,11 @@ def _listen(requests: Queue[Message | None], cancelled: set[int]) -> None:
 def _greet(number: int) -> None:
     claimed = int(os.environ.get("FAKE_PROTOCOL", PROTOCOL))
     if claimed != PROTOCOL:
-        fault = Fault(code=FaultCode.PROTOCOL_MISMATCH, message="The engine is another version.", hint="Reinstall it.")
+        fault = Fault(
+            code=FaultCode.PROTOCOL_MISMATCH,
+            message="The engine is another version.",
+            hint="Reinstall it.",
+        )
         _answer(number, fault)
         return
     _answer(
@@ -87,7 +91,10 @@ def _track(number: int, script: str, cancelled: set[int]) -> None:
     _answer(number, Progress(fraction=0.1, stage="Finding the face"))
     if script == "fault":
         fault = Fault(
-            code=FaultCode.NO_FACE_FOUND, message="No face was found in fault.png.", hint="Try another.", detail="trace"
+            code=FaultCode.NO_FACE_FOUND,
+            message="No face was found in fault.png.",
+            hint="Try another.",
+            detail="trace",
         )
         _answer(number, fault)
     elif script == "die":

@@ -10,7 +10,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pixel3dmm_blender.wire import Bytes, Camera, FaceTrack, Floats, HeadRig, Material, Texture, Tracked
+from pixel3dmm_blender.wire import (
+    Bytes,
+    Camera,
+    FaceTrack,
+    Floats,
+    HeadRig,
+    Material,
+    Texture,
+    Tracked,
+)
 
 RINGS, SEGMENTS = 8, 12
 KEYS = ("jawOpen", "mouthSmileLeft", "mouthSmileRight", "eyeBlinkLeft", "tongueOut")
@@ -19,7 +28,11 @@ PARENTS = (-1, 0, 1, 1, 1)
 
 
 def make_tracked(
-    width: int = 640, height: int = 480, frame_count: int = 1, texture_size: int = 64, has_texture: bool = True
+    width: int = 640,
+    height: int = 480,
+    frame_count: int = 1,
+    texture_size: int = 64,
+    has_texture: bool = True,
 ) -> Tracked:
     """Make a reply with non-zero keys and bone turns, and a camera whose principal point is off the centre."""
     rig = make_rig()
@@ -49,7 +62,10 @@ def make_rig(rings: int = RINGS, segments: int = SEGMENTS, key_count: int = len(
         face_sizes=np.array([len(face) for face in faces], np.int32),
         face_vertices=np.concatenate(faces).astype(np.int32),
         face_materials=materials,
-        materials=(Material(name="skin", subsurface=0.1), Material(name="lashes", alpha=True, roughness=0.8)),
+        materials=(
+            Material(name="skin", subsurface=0.1),
+            Material(name="lashes", alpha=True, roughness=0.8),
+        ),
         uv_names=("UVMap", "original"),
         uv=np.stack((uv, uv * 0.5)).astype(np.float32),
         key_names=(KEYS + tuple(f"key_{i:03d}" for i in range(key_count)))[:key_count],
@@ -59,7 +75,8 @@ def make_rig(rings: int = RINGS, segments: int = SEGMENTS, key_count: int = len(
         bone_names=BONES,
         bone_parents=np.array(PARENTS, np.int32),
         bone_heads=_bone_heads(),
-        bone_tails=_bone_heads() + np.array(
+        bone_tails=_bone_heads()
+        + np.array(
             [[0, 0.1, 0.01], [0, 0.08, 0], [0, -0.03, 0.08], [0, 0, 0.02], [0, 0, 0.02]], np.float32
         ),
         skin_weights=_make_weights(vertices),
@@ -72,8 +89,18 @@ def make_rig(rings: int = RINGS, segments: int = SEGMENTS, key_count: int = len(
 def make_track(width: int, height: int, frame_count: int) -> FaceTrack:
     """Make the motion: frame 0 of a photo has no rotation, frames of a clip move in the world."""
     time = np.arange(frame_count, dtype=np.float32)
-    expression = np.stack((0.3 + 0.02 * time, 0.6 + 0 * time, 0.2 + 0 * time, 0.5 + 0 * time), axis=1)
-    turns = np.array([[0.05, -0.1, 0.02], [0.1, 0.2, -0.05], [0.25, 0.01, 0.0], [0.1, 0.2, 0.0], [0.1, 0.15, 0.0]])
+    expression = np.stack(
+        (0.3 + 0.02 * time, 0.6 + 0 * time, 0.2 + 0 * time, 0.5 + 0 * time), axis=1
+    )
+    turns = np.array(
+        [
+            [0.05, -0.1, 0.02],
+            [0.1, 0.2, -0.05],
+            [0.25, 0.01, 0.0],
+            [0.1, 0.2, 0.0],
+            [0.1, 0.15, 0.0],
+        ]
+    )
     moving = 0.0 if frame_count == 1 else 1.0
     return FaceTrack(
         head="synthetic",
@@ -104,7 +131,13 @@ def make_camera(width: int, height: int) -> Camera:
     placed[:3, :3] = tilt @ turn @ np.diag([1.0, -1.0, -1.0])
     placed[:3, 3] = [0.02, -0.03, 0.7]
     center = np.array([0.55 * width, 0.41 * height])
-    return Camera(width=width, height=height, focal_px=1.3 * max(width, height), center_px=center, world_to_camera=placed)
+    return Camera(
+        width=width,
+        height=height,
+        focal_px=1.3 * max(width, height),
+        center_px=center,
+        world_to_camera=placed,
+    )
 
 
 def make_texture(size: int) -> Texture:
@@ -119,17 +152,26 @@ def _make_shell(rings: int, segments: int) -> tuple[Floats, list[npt.NDArray[np.
     latitude = np.linspace(-1.4, 1.4, rings)
     longitude = np.linspace(0, 2 * np.pi, segments, endpoint=False)
     up, around = (grid.ravel() for grid in np.meshgrid(latitude, longitude, indexing="ij"))
-    radius = np.cos(up) * (1.0 + 0.25 * np.exp(-8.0 * (up**2 + np.minimum(around, 2 * np.pi - around) ** 2)))
+    radius = np.cos(up) * (
+        1.0 + 0.25 * np.exp(-8.0 * (up**2 + np.minimum(around, 2 * np.pi - around) ** 2))
+    )
     # Longitude 0 is the nose, in front; it grows to the subject's left.
-    vertices = np.stack((0.075 * radius * np.sin(around), 0.11 * np.sin(up), 0.095 * radius * np.cos(around)), axis=1)
+    vertices = np.stack(
+        (0.075 * radius * np.sin(around), 0.11 * np.sin(up), 0.095 * radius * np.cos(around)),
+        axis=1,
+    )
     faces: list[npt.NDArray[np.int32]] = []
     uv: list[Floats] = []
     for row in range(rings - 1):
         for column in range(segments):
             after = (column + 1) % segments
             low, high = row * segments, (row + 1) * segments
-            faces.append(np.array([low + column, low + after, high + after, high + column], np.int32))
-            corners = np.array([[column, row], [column + 1, row], [column + 1, row + 1], [column, row + 1]])
+            faces.append(
+                np.array([low + column, low + after, high + after, high + column], np.int32)
+            )
+            corners = np.array(
+                [[column, row], [column + 1, row], [column + 1, row + 1], [column, row + 1]]
+            )
             uv.append((corners / (segments, rings - 1)).astype(np.float32))
     top = (rings - 1) * segments
     faces.append(np.array([top, top + 1, top + 2], np.int32))
@@ -149,10 +191,13 @@ def _make_weights(vertices: Floats) -> Floats:
     neck = np.clip((-vertices[:, 1] - 0.08) / 0.03, 0, 1) * (1 - jaw)
     eye_left = 0.7 * ((vertices[:, 0] > 0.05) & (vertices[:, 1] > 0.0)) * (1 - jaw - neck)
     eye_right = 0.7 * ((vertices[:, 0] < -0.05) & (vertices[:, 1] > 0.0)) * (1 - jaw - neck)
-    return np.stack((neck, 1 - jaw - neck - eye_left - eye_right, jaw, eye_left, eye_right)).astype(np.float32)
+    return np.stack((neck, 1 - jaw - neck - eye_left - eye_right, jaw, eye_left, eye_right)).astype(
+        np.float32
+    )
 
 
 def _bone_heads() -> Floats:
     return np.array(
-        [[0, -0.1, -0.02], [0, 0, 0], [0, -0.02, 0.01], [0.03, 0.03, 0.07], [-0.03, 0.03, 0.07]], np.float32
+        [[0, -0.1, -0.02], [0, 0, 0], [0, -0.02, 0.01], [0.03, 0.03, 0.07], [-0.03, 0.03, 0.07]],
+        np.float32,
     )

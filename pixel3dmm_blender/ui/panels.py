@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sidebar tab. Layout only: it reads properties and the jobs' state, and computes nothing."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..rig.find import Role, part_of, person_of
+from ..wire import Cancelled
+from . import engine, jobs, reports
+
+_PIXELS_PER_CHARACTER = 7.5
+
+
+class _Sidebar:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Pixel3DMM"
+
+
+class PIXEL3DMM_PT_reconstruct(_Sidebar, bpy.types.Panel):
+    """Photo in, head out."""
+
+    bl_label = "Pixel3DMM"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Show the photo, the button or the progress, and what went wrong."""
+        layout = self.layout
+        job = jobs.running()
+        missing = engine.what_is_missing()
+        column = layout.column()
+        column.enabled = job is None
+        column.prop(
+            context.scene.pixel3dmm,
+            "filepath",
+            text="",
+            icon="IMAGE_DATA",
+            placeholder="Photo of a face",
+        )
+        if job is not None:
+            _draw_job(layout, job)
+        elif missing:
+            _draw_lines(layout, context, f"{missing}.", "INFO")
+            layout.operator("pixel3dmm.install_engine", icon="IMPORT")
+        else:
+            row = layout.row()
+            row.scale_y = 1.6
+            row.operator("pixel3dmm.reconstruct_face", icon="USER")
+        error = jobs.last_error()
+        if error is not None:
+            _draw_error(layout, context, error)
+
+
+class PIXEL3DMM_PT_result(_Sidebar, bpy.types.Panel):
+    """What is known about the person that is selected."""
+
+    bl_label = "Result"
+    bl_parent_id = "PIXEL3DMM_PT_reconstruct"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Show for objects of ours alone."""
+        return bool(person_of(context.active_object))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Show error, time, head, notes and licence."""
+        rig = part_of(context.scene, person_of(context.active_object), Role.RIG)
+        if rig is None:
+            return
+        column = self.layout.column(align=True)
+        error_px, percent = float(rig["pixel3dmm_error_px"]), float(rig["pixel3dmm_error_percent"])
+        column.label(
+            text=f"Error {error_px:.2f} px, {percent:.2f} % of the face's height", icon="TRACKER"
+        )
+        seconds = float(rig.get("pixel3dmm_seconds", 0.0))
+        column.label(text=f"{seconds:.1f} s, head: {rig['pixel3dmm_head']}", icon="TIME")
+        if rig["pixel3dmm_notes"]:
+            _draw_lines(column, context, str(rig["pixel3dmm_notes"]), "INFO")
+        _draw_lines(column, context, str(rig["pixel3dmm_licence"]), "COPY_ID")
+
+
+class PIXEL3DMM_PT_settings(_Sidebar, bpy.types.Panel):
+    """How to reconstruct."""
+
+    bl_label = "Settings"
+    bl_parent_id = "PIXEL3DMM_PT_reconstruct"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's way
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Show the settings of the scene."""
+        column = self.layout.column()
+        column.use_property_split = True
+        column.use_property_decorate = False
+        column.prop(context.scene.pixel3dmm, "texture_size")
+        column.prop(context.scene.pixel3dmm, "personal_shape")
+
+
+class PIXEL3DMM_PT_engine(_Sidebar, bpy.types.Panel):
+    """How the engine is."""
+
+    bl_label = "Engine"
+    bl_parent_id = "PIXEL3DMM_PT_reconstruct"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's way
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Show state, licences of what is in use, and what can be done."""
+        layout = self.layout
+        ready = engine.ready()
+        if engine.what_is_missing():
+            layout.label(text="Not installed", icon="CANCEL")
+            layout.operator("pixel3dmm.install_engine", icon="IMPORT")
+        elif ready is not None:
+            layout.label(
+                text=f"Running on {ready.device}, version {ready.version}", icon="CHECKMARK"
+            )
+            for licence in ready.licences:
+                _draw_lines(layout.column(align=True), context, licence, "BLANK1")
+        elif engine.is_running():
+            layout.label(text="Starting", icon="SORTTIME")
+        else:
+            layout.label(text="Installed; starts when it is needed", icon="CHECKMARK")
+        row = layout.row(align=True)
+        row.operator("pixel3dmm.stop_engine", icon="QUIT")
+        row.operator("pixel3dmm.copy_diagnostics", icon="COPYDOWN", text="Diagnostics")
+
+
+def _draw_job(layout: bpy.types.UILayout, job: jobs.Job) -> None:
+    row = layout.row(align=True)
+    row.scale_y = 1.6
+    row.progress(factor=job.fraction, type="BAR", text=f"{100.0 * job.fraction:.0f} %")
+    row.operator("pixel3dmm.cancel", text="", icon="X")
+    layout.label(text=job.stage)
+
+
+def _draw_error(
+    layout: bpy.types.UILayout, context: bpy.types.Context, error: reports.Pixel3dmmError
+) -> None:
+    if isinstance(error, Cancelled):
+        layout.label(text=error.message, icon="INFO")
+        return
+    box = layout.box()
+    box.alert = True
+    _draw_lines(box, context, error.message, "ERROR")
+    box.alert = False
+    _draw_lines(box, context, error.hint, "BLANK1")
+    row = box.row(align=True)
+    row.operator("pixel3dmm.copy_diagnostics", icon="COPYDOWN")
+    row.operator("pixel3dmm.dismiss", text="", icon="X")
+
+
+def _draw_lines(
+    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str
+) -> None:
+    scale = context.preferences.system.ui_scale
+    width = context.region.width / (scale * _PIXELS_PER_CHARACTER) - 8 if context.region else 40
+    column = layout.column(align=True)
+    for i, line in enumerate(reports.wrap(text, int(width))):
+        column.label(text=line, icon=icon if i == 0 else "BLANK1")

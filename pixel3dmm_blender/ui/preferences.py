@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the user decides once: which Python, which machine, which folder, how long the engine stays."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+from bpy.props import IntProperty, StringProperty
+
+from .. import __package__ as base_package
+
+IDLE_MINUTES = 10
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The preferences as plain values; the defaults where the add-on was not enabled as an extension."""
+
+    engine_python: str = ""
+    command_prefix: tuple[str, ...] = ()
+    models_folder: str = ""
+    torch_index: str = ""
+    idle_minutes: int = IDLE_MINUTES
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the engine runs on another machine, which cannot open our files."""
+        return bool(self.command_prefix)
+
+
+class PIXEL3DMM_AP_preferences(bpy.types.AddonPreferences):
+    """Preferences of the extension."""
+
+    bl_idname = base_package
+
+    if TYPE_CHECKING:
+        engine_python: str
+        command_prefix: str
+        models_folder: str
+        torch_index: str
+        idle_minutes: int
+    else:
+        engine_python: StringProperty(
+            name="Engine Python",
+            description="Python that has the engine's packages; empty for the one that Install Engine makes",
+            subtype="FILE_PATH",
+        )
+        command_prefix: StringProperty(
+            name="Command Prefix",
+            description="Put before the engine's command to run it elsewhere, for example: ssh gpu-box",
+        )
+        models_folder: StringProperty(
+            name="Models Folder",
+            description="Where the open model files lie; empty for the extension's own folder",
+            subtype="DIR_PATH",
+        )
+        torch_index: StringProperty(
+            name="PyTorch Index",
+            description="Package index to take PyTorch from; empty for the usual one",
+        )
+        idle_minutes: IntProperty(
+            name="Stop When Idle",
+            description="Minutes after which an unused engine is stopped to free its memory",
+            default=IDLE_MINUTES,
+            min=1,
+            max=24 * 60,
+        )
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        """Show the preferences in two groups."""
+        column = self.layout.column()
+        column.use_property_split = True
+        column.prop(self, "idle_minutes")
+        column.prop(self, "models_folder")
+        column.separator()
+        column.prop(self, "engine_python")
+        column.prop(self, "torch_index")
+        column.prop(self, "command_prefix")
+
+
+def read_settings() -> Settings:
+    """Read the preferences."""
+    entry = bpy.context.preferences.addons.get(base_package)
+    chosen = entry.preferences if entry is not None else None
+    if chosen is None:
+        return Settings()
+    return Settings(
+        engine_python=_absolute(chosen.engine_python),
+        command_prefix=tuple(shlex.split(chosen.command_prefix)),
+        models_folder=_absolute(chosen.models_folder),
+        torch_index=chosen.torch_index.strip(),
+        idle_minutes=chosen.idle_minutes,
+    )
+
+
+def _absolute(path: str) -> str:
+    return str(Path(bpy.path.abspath(path))) if path else ""

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the panel keeps in the scene."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import bpy
+from bpy.props import EnumProperty, FloatProperty, StringProperty
+
+TEXTURE_SIZES = (
+    ("0", "None", "Build the head without a texture"),
+    ("1024", "1024", "Small, for previews"),
+    ("2048", "2048", "Right for most photos"),
+    ("4096", "4096", "For large photos"),
+)
+
+
+class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
+    """The footage that was chosen and how to reconstruct it."""
+
+    if TYPE_CHECKING:
+        filepath: str
+        texture_size: str
+        personal_shape: float
+    else:
+        filepath: StringProperty(
+            name="Photo",
+            description="Photo or clip of the face",
+            subtype="FILE_PATH",
+        )
+        texture_size: EnumProperty(
+            name="Texture",
+            description="Side of the head's texture in pixels",
+            items=TEXTURE_SIZES,
+            default="2048",
+        )
+        personal_shape: FloatProperty(
+            name="Personal Shape",
+            description="How far the surface may leave the head model to follow this face",
+            min=0.0,
+            max=1.0,
+            default=0.0,
+            subtype="FACTOR",
+        )

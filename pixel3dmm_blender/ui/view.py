@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the viewport shows when a head has come: the photo through its camera, and the head's own colours over it."""
+
+from __future__ import annotations
+
+import bpy
+
+
+def look_through_camera(window: bpy.types.Window) -> None:
+    """Turn the window's largest viewport to the scene's camera and let solid shading show textures."""
+    views = [area for area in window.screen.areas if area.type == "VIEW_3D"]
+    if not views:
+        return
+    area = max(views, key=lambda each: each.width * each.height)
+    space = area.spaces.active
+    space.region_3d.view_perspective = "CAMERA"
+    if space.shading.type == "SOLID":
+        space.shading.color_type = "TEXTURE"
+    area.tag_redraw()
