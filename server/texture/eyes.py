@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Eyes of our own: painted by the distance from the axis of each eyeball at rest, never copied from the photo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pixel3dmm_blender.wire import Floats, Ints
+from server.heads.model import HeadModel
+from server.texture.atlas import Atlas
+from server.texture.colors import LUMA, to_linear
+from server.texture.outlines import IRIS_LEFT, IRIS_RIGHT
+from server.texture.shot import Shot
+
+PUPIL_M = 0.0023
+"""Radius of the pupil in a lit room, metres."""
+IRIS_M = 0.0063
+"""Radius of the iris: 6 mm in life, a little more on the large eyeballs of model heads."""
+_SCLERA = np.array([0.66, 0.63, 0.59], np.float32)
+"""Linear; whiter than this stares."""
+_BLOOD = np.array([0.55, 0.30, 0.25], np.float32)
+_PUPIL = np.array([0.004, 0.004, 0.005], np.float32)
+_SIDES = (("eye_L", IRIS_LEFT), ("eye_R", IRIS_RIGHT))
+
+
+@dataclass(frozen=True)
+class Eye:
+    """One eyeball at rest: where it is and where it looks."""
+
+    centre: Floats
+    axis: Floats
+    """Unit."""
+
+
+def paint_eyes(model: HeadModel, atlas: Atlas, shot: Shot) -> tuple[Ints, Floats]:
+    """Colour the texels of the eye slots: (texels, linear [n, 3])."""
+    texels = atlas.of_slot(model, "eye")
+    lash = atlas.of_slot(model, "lash", "brow")
+    texels = np.setdiff1d(texels, lash).astype(np.int32)
+    if not len(texels):
+        return texels, np.zeros((0, 3), np.float32)
+    rest = atlas.spread(model.template, texels)
+    joints = model.joints(model.template)
+    eyes = [
+        _eye(model, joints, name, centre[0]) for name, centre in _SIDES if name in model.joint_names
+    ]
+    iris = iris_color(shot)
+    if not eyes:
+        return texels, np.broadcast_to(_SCLERA, (len(texels), 3)).astype(np.float32)
+    distance = np.stack([np.linalg.norm(rest - eye.centre, axis=1) for eye in eyes])
+    nearest = distance.argmin(axis=0)
+    color = np.zeros((len(texels), 3), np.float32)
+    for index, eye in enumerate(eyes):
+        chosen = nearest == index
+        color[chosen] = _paint(rest[chosen] - eye.centre, eye.axis, iris)
+    return texels, color
+
+
+def iris_color(shot: Shot) -> Floats:
+    """Median linear colour of the lower iris halves (the upper ones lie in the lids' shadow), [3]."""
+    linear = to_linear(shot.pixels)
+    rows, columns = np.mgrid[: shot.camera.height, : shot.camera.width]
+    down = shot.landmarks_px[152] - shot.landmarks_px[10]
+    down = down / max(float(np.linalg.norm(down)), 1e-6)
+    samples: list[Floats] = []
+    for iris in (IRIS_LEFT, IRIS_RIGHT):
+        centre = shot.landmarks_px[iris[0]]
+        radius = float(np.linalg.norm(shot.landmarks_px[list(iris[1:])] - centre, axis=1).mean())
+        away = np.stack([columns + 0.5 - centre[0], rows + 0.5 - centre[1]], axis=-1)
+        size = np.linalg.norm(away, axis=-1)
+        samples.append(linear[(size < 0.85 * radius) & (size > 0.45 * radius) & (away @ down > 0.1 * radius)])
+    found = np.concatenate(samples)
+    if len(found) < 4:
+        return np.array([0.09, 0.05, 0.03], np.float32)
+    color = np.median(found, axis=0)
+    # A small photo mixes pupil, lashes and iris: keep the hue, lift the light to what an iris can be.
+    luminance = float(color @ LUMA)
+    return (color * np.clip(luminance, 0.035, 0.16) / max(luminance, 1e-4)).astype(np.float32)
+
+
+def _eye(model: HeadModel, joints: Floats, name: str, iris_landmark: int) -> Eye:
+    """The axis goes through the iris landmark of the head, which is where the fit puts the iris of the photo."""
+    centre = joints[model.joint_names.index(name)]
+    axis = np.array([0.0, 0.0, 1.0])
+    embedding = model.landmarks_478
+    if len(embedding.vertices) > iris_landmark:
+        iris = embedding.weights[iris_landmark] @ model.template[embedding.vertices[iris_landmark]]
+        toward = iris - centre
+        if toward[2] > 0.5 * np.linalg.norm(toward):
+            axis = toward
+    return Eye(centre, (axis / np.linalg.norm(axis)).astype(np.float32))
+
+
+def _paint(away: Floats, axis: Floats, iris: Floats) -> Floats:
+    """Colour points relative to the eye's centre."""
+    along = away @ axis
+    side = away - along[:, None] * axis
+    radius = np.linalg.norm(side, axis=1)
+    angle = np.arctan2(side[:, 1], side[:, 0])
+    back = along < 0.0
+    fibres = 0.5 + 0.25 * np.sin(23 * angle + 3 * np.sin(5 * angle)) + 0.25 * np.sin(41 * angle + 1.7)
+    depth = np.clip((radius - PUPIL_M) / (IRIS_M - PUPIL_M), 0.0, 1.0)
+    bright = 0.85 + 0.45 * fibres * np.sin(np.pi * np.clip(depth, 0, 1)) + 0.25 * (1 - depth)
+    bright *= 1.0 - 0.72 * _step(0.80, 1.0, depth)
+    color = iris * bright[:, None]
+    color = _mix(color, _PUPIL, 1.0 - _step(PUPIL_M - 0.0003, PUPIL_M + 0.0002, radius))
+    blood = 0.5 * _step(1.15 * IRIS_M, 2.1 * IRIS_M, np.where(back, 1.0, radius))
+    white = _mix(np.broadcast_to(_SCLERA, color.shape), _BLOOD, blood)
+    outside = np.where(back, 1.0, _step(IRIS_M - 0.0004, IRIS_M + 0.0005, radius))
+    return _mix(color, white, outside).astype(np.float32)
+
+
+def _step(low: float, high: float, value: Floats) -> Floats:
+    t = np.clip((value - low) / (high - low), 0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)
+
+
+def _mix(a: Floats, b: Floats, share: Floats) -> Floats:
+    return a + share[:, None] * (b - a)

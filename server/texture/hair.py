@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hair cap and lashes: colour of the photo's hair, strands of our own, and an edge that fades."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from pixel3dmm_blender.wire import Floats, Ints
+from server.heads.model import HeadModel
+from server.texture.atlas import Atlas
+from server.texture.noise import value_noise
+
+_FADE_M = 0.014
+"""Width over which the cap's edge goes from nothing to full."""
+_LASH = np.array([0.012, 0.009, 0.008], np.float32)
+
+
+@dataclass(frozen=True)
+class Strands:
+    """Colours and opacity of some texels."""
+
+    texels: Ints
+    color: Floats
+    """[n, 3] linear."""
+    alpha: Floats
+    """[n] 0..1."""
+
+
+def paint_hair(model: HeadModel, atlas: Atlas, hair: Floats | None) -> Strands:
+    """Colour the hair slot in one hair colour [3]; None = bald, fully transparent."""
+    texels = atlas.of_slot(model, "hair")
+    if not len(texels) or hair is None:
+        bare = np.tile(np.array([0.2, 0.14, 0.1], np.float32), (len(texels), 1))
+        return Strands(texels, bare, np.zeros(len(texels), np.float32))
+    rest = atlas.spread(model.template, texels)
+    inside = atlas.spread(edge_distance(model, "hair")[:, None], texels)[:, 0]
+    around, along = _combed(rest, model)
+    strand = value_noise(np.stack([around, along], axis=1), np.array([220.0, 14.0]), 3)
+    fine = value_noise(np.stack([around, along], axis=1), np.array([520.0, 22.0]), 4)
+    lock = value_noise(np.stack([around, along], axis=1), np.array([34.0, 5.0]), 5)
+    bright = np.exp(0.28 * strand + 0.22 * fine + 0.22 * lock)
+    ragged = inside / _FADE_M + 0.35 * strand + 0.35 * fine + 0.3 * lock - 0.1
+    return Strands(texels, hair * bright[:, None], _smooth(ragged))
+
+
+def paint_lashes(model: HeadModel, atlas: Atlas) -> Strands:
+    """Dark hairs that thin out towards their tips."""
+    texels = atlas.of_slot(model, "lash")
+    if not len(texels):
+        return Strands(texels, np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
+    rest = atlas.spread(model.template, texels)
+    tip = atlas.spread(_lash_reach(model)[:, None], texels)[:, 0]
+    row = value_noise(rest[:, :1].repeat(2, axis=1) * np.array([1.0, 0.0]), np.array([1400.0, 1.0]), 6)
+    thickness = 0.9 - 1.25 * tip
+    alpha = _smooth(0.5 + 1.6 * (0.5 * row + thickness - 0.25))
+    return Strands(texels, np.tile(_LASH, (len(texels), 1)), 0.92 * alpha)
+
+
+def edge_distance(model: HeadModel, word: str) -> Floats:
+    """How far inside its open edge each vertex of a material lies, metres [V]; 0 elsewhere."""
+    vertices, edge = _open_edge(model, word)
+    distance = np.zeros(len(model.template), np.float32)
+    if len(edge):
+        distance[vertices] = cKDTree(model.template[edge]).query(model.template[vertices])[0]
+    elif len(vertices):
+        distance[vertices] = 1.0
+    return distance
+
+
+def _open_edge(model: HeadModel, word: str) -> tuple[Ints, Ints]:
+    """Vertices of a material, and those on edges that only one of its faces has."""
+    slots = [i for i, material in enumerate(model.materials) if word in material.name.lower()]
+    starts = np.cumsum(model.face_sizes) - model.face_sizes
+    sides: dict[tuple[int, int], int] = {}
+    used: set[int] = set()
+    for face in np.flatnonzero(np.isin(model.face_materials, slots)):
+        corners = model.face_vertices[starts[face] : starts[face] + model.face_sizes[face]].tolist()
+        used.update(corners)
+        for a, b in zip(corners, corners[1:] + corners[:1]):
+            side = (min(a, b), max(a, b))
+            sides[side] = sides.get(side, 0) + 1
+    edge = sorted({vertex for side, count in sides.items() if count == 1 for vertex in side})
+    return np.array(sorted(used), np.int32), np.array(edge, np.int32)
+
+
+def _combed(rest: Floats, model: HeadModel) -> tuple[Floats, Floats]:
+    """Coordinates across and along hair that falls from the crown on all sides, about metres."""
+    hair = rest
+    crown = np.array([0.0, hair[:, 1].max(), np.average(hair[:, 2])])
+    away = hair - crown
+    around = np.arctan2(away[:, 0], away[:, 2]) * 0.09
+    return around.astype(np.float32), np.linalg.norm(away, axis=1).astype(np.float32)
+
+
+def _lash_reach(model: HeadModel) -> Floats:
+    """0 at a lash's root, 1 at its tip, [V]: by the distance from the skin."""
+    lash = _open_edge(model, "lash")[0]
+    skin = _open_edge(model, "skin")[0]
+    reach = np.zeros(len(model.template), np.float32)
+    if len(lash) and len(skin):
+        distance = cKDTree(model.template[skin]).query(model.template[lash])[0]
+        reach[lash] = np.clip(distance / max(float(np.percentile(distance, 95)), 1e-6), 0.0, 1.0)
+    return reach
+
+
+def _smooth(t: Floats) -> Floats:
+    t = np.clip(t, 0.0, 1.0)
+    return (t * t * (3.0 - 2.0 * t)).astype(np.float32)

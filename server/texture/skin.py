@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which pixels of a photo are skin that may be painted onto the head, and what colours skin and hair have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from pixel3dmm_blender.wire import Bools, Floats
+from server.texture.colors import chromatic, to_linear
+from server.texture.outlines import (
+    BROW_LEFT,
+    BROW_LINE,
+    BROW_RIGHT,
+    EYE_LEFT,
+    EYE_RIGHT,
+    LIPS_INNER,
+    LIPS_OUTER,
+    OVAL,
+    UPPER_LIP,
+    inner_face,
+    outline,
+    padded,
+    polygon_mask,
+)
+from server.texture.shot import CHIN, FOREHEAD, Shot
+
+_SPREAD_FLOOR = np.array([0.16, 0.05, 0.07], np.float32)
+"""Skin is never taken to vary less than this (log luminance, log red/green, log blue/green; measured on two people)."""
+_TOLERANCE = 2.6
+"""Distance from the skin's colour, in spreads, that is still skin."""
+_BALD_SHARE = 0.6
+"""With more skin than this above the forehead, there is no hair to paint."""
+
+
+@dataclass(frozen=True)
+class Skin:
+    """What the photo says about skin. H and W are the shot's."""
+
+    weight: Floats
+    """[H, W] 0..1: may be painted; soft at its edges."""
+    color: Floats
+    """[3] linear: median of the inner face."""
+    hair: Floats | None
+    """[3] linear: median of the hair above the forehead; None where skin goes on."""
+    hair_weight: Floats
+    """[H, W] 0..1: looks like that hair, outside the face."""
+
+
+def find_skin(shot: Shot) -> Skin:
+    """Separate skin from hair, clothes, background, eyes and the open mouth."""
+    linear = to_linear(shot.pixels)
+    shape = (shot.camera.height, shot.camera.width)
+    unit = shot.face_height_px() / 100.0
+    points = shot.landmarks_px
+    features = _features(points, shape, unit)
+    inner = polygon_mask(inner_face(points), shape)
+    blurred = ndimage.gaussian_filter(linear, (0.6 * unit, 0.6 * unit, 0))
+    distance = _distance(chromatic(blurred), inner & ~features, _lower_face(points, shape) & ~features)
+    allowed = polygon_mask(outline(points, OVAL, 1.1), shape)
+    kept = inner | _mask_of(points, (BROW_RIGHT, BROW_LEFT, LIPS_OUTER), shape, 1.5 * unit)
+    candidate = allowed & (kept | (distance < _TOLERANCE))
+    candidate = _touching(ndimage.binary_opening(candidate, iterations=max(1, round(0.8 * unit))) | kept, kept)
+    holes = _mask_of(points, (EYE_RIGHT, EYE_LEFT, LIPS_INNER), shape, 0.4 * unit)
+    weight = np.minimum(_soften(candidate, 2.0 * unit, 5.0 * unit), _soften(~holes, 0.0, 1.2 * unit))
+    chosen = linear[inner & ~features] if (inner & ~features).any() else linear.reshape(-1, 3)
+    hair, like_hair = _find_hair(linear, points, distance, unit)
+    return Skin(weight, np.median(chosen, axis=0).astype(np.float32), hair, like_hair)
+
+
+def _features(points: Floats, shape: tuple[int, int], unit: float) -> Bools:
+    """Eyes, brows and lips: face, but not of the skin's colour."""
+    return _mask_of(points, (EYE_RIGHT, EYE_LEFT, BROW_RIGHT, BROW_LEFT, LIPS_OUTER), shape, 2.0 * unit)
+
+
+def _lower_face(points: Floats, shape: tuple[int, int]) -> Bools:
+    """The beard's place: under the nose, inside the jaw."""
+    mask = polygon_mask(outline(points, OVAL, 0.9), shape)
+    return mask & _beyond(points, points[UPPER_LIP], -1.0, shape)
+
+
+def _mask_of(points: Floats, outlines: tuple[tuple[int, ...], ...], shape: tuple[int, int], pad_px: float) -> Bools:
+    mask = np.zeros(shape, bool)
+    for indices in outlines:
+        mask |= polygon_mask(padded(outline(points, indices), pad_px), shape)
+    return mask
+
+
+def _distance(features: Floats, skin: Bools, lower: Bools) -> Floats:
+    """Distance [H, W] in spreads from the colour of skin, or of the lower face where a beard changes it."""
+    distance = np.full(skin.shape, np.inf, np.float32)
+    for index, reference in enumerate((skin, lower)):
+        if np.count_nonzero(reference) < 20:
+            continue
+        known = features[reference]
+        middle = np.median(known, axis=0)
+        spread = np.maximum(1.48 * np.median(np.abs(known - middle), axis=0), _SPREAD_FLOOR)
+        away = np.sqrt((((features - middle) / spread) ** 2).sum(axis=-1))
+        if index == 1:
+            # A beard's colour is the hair's colour: believe it only where beards grow.
+            away = np.where(lower, away, np.inf)
+        distance = np.minimum(distance, away)
+    return distance
+
+
+def _touching(candidate: Bools, kept: Bools) -> Bools:
+    """Keep the parts that hang together with the inner face, and close their small holes."""
+    labels, _ = ndimage.label(candidate)
+    numbers = np.unique(labels[kept & candidate])
+    joined = np.isin(labels, numbers[numbers > 0])
+    holes, count = ndimage.label(~joined)
+    if not count:
+        return joined
+    sizes = np.bincount(holes.ravel())
+    small = sizes < 0.002 * max(1, np.count_nonzero(joined))
+    small[0] = False
+    return joined | small[holes]
+
+
+def _soften(mask: Bools, erode_px: float, width_px: float) -> Floats:
+    """Go from 0 to 1 over ``width_px``, beginning ``erode_px`` inside the edge of a mask."""
+    inside = ndimage.distance_transform_edt(mask)
+    t = np.clip((inside - 0.5 - erode_px) / max(width_px, 1e-3), 0.0, 1.0)
+    return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
+
+
+def _find_hair(linear: Floats, points: Floats, distance: Floats, unit: float) -> tuple[Floats | None, Floats]:
+    """Median colour of what is not skin in a band above the forehead, and where the picture looks like it."""
+    shape = distance.shape
+    nothing = np.zeros(shape, np.float32)
+    band = polygon_mask(outline(points, OVAL, 1.3), shape) & ~polygon_mask(outline(points, OVAL, 1.0), shape)
+    band &= _beyond(points, points[list(BROW_LINE)].mean(axis=0), 1.0, shape)
+    if np.count_nonzero(band) < 20:
+        return np.array([0.03, 0.02, 0.014], np.float32), nothing
+    other = band & (distance > _TOLERANCE)
+    if np.count_nonzero(other) < (1.0 - _BALD_SHARE) * np.count_nonzero(band):
+        return None, nothing
+    features = chromatic(ndimage.gaussian_filter(linear, (unit, unit, 0)))
+    middle = np.median(features[other], axis=0)
+    spread = np.maximum(1.48 * np.median(np.abs(features[other] - middle), axis=0), 1.5 * _SPREAD_FLOOR)
+    away = np.sqrt((((features - middle) / spread) ** 2).sum(axis=-1))
+    like = (away < 2.5) & ~polygon_mask(inner_face(points), shape)
+    color = np.median(linear[other & (away < 2.5)], axis=0) if (other & like).any() else np.median(linear[other], axis=0)
+    return color.astype(np.float32), _soften(ndimage.binary_opening(like, iterations=2), 0.0, 2.0 * unit)
+
+
+def _beyond(points: Floats, origin: Floats, sign: float, shape: tuple[int, int]) -> Bools:
+    """The side of a line across the face through ``origin``: +1 towards the forehead, -1 towards the chin."""
+    up = sign * (points[FOREHEAD] - points[CHIN])
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    return (columns + 0.5 - origin[0]) * up[0] + (rows + 0.5 - origin[1]) * up[1] > 0.0
