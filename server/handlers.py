@@ -8,15 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from pixel3dmm_blender.wire import PROTOCOL, Hello, ProtocolMismatch, Ready, Record, StreamCorrupt, TrackFace
 
 from .job import Job
+from .memory import resident_bytes
 
 if TYPE_CHECKING:
     from .detect.detector import FaceDetector
     from .heads.model import HeadModel
+    from .texture import Atlas
 
 
 
@@ -32,6 +32,7 @@ class Handlers:
     def __init__(self, models: Path) -> None:
         self.models = models
         self._heads: dict[str, HeadModel] = {}
+        self._atlases: dict[tuple[str, int], Atlas] = {}
 
     def answer(self, request: Record, job: Job) -> Record:
         """Answer one request; failures are raised as Pixel3dmmError."""
@@ -77,7 +78,11 @@ class Handlers:
             self._heads[name] = load_head(name, self.models)
         return self._heads[name]
 
+    def atlas(self, model: HeadModel, size: int) -> Atlas:
+        """The texture layout of a head."""
+        from .texture import load_atlas  # noqa: PLC0415  as above
 
-def resident_bytes() -> int:
-    """Resident memory of this process."""
-    return int(psutil.Process().memory_info().rss)
+        key = (model.name, size)
+        if key not in self._atlases:
+            self._atlases[key] = load_atlas(model, size, self.models / "cache")
+        return self._atlases[key]

@@ -22,13 +22,16 @@ class Job:
         self._cancelled = cancelled or threading.Event()
         self._stages: list[tuple[str, float]] = []
 
-    def report(self, fraction: float, stage: str) -> None:
-        """Say how far the whole request is (0..1) and what is done now; raise Cancelled if it is to stop."""
+    def report(self, fraction: float, stage: str, count: str = "") -> None:
+        """Say how far the whole request is (0..1) and what is done now ("Finding the face", "3 of 113").
+
+        Raises Cancelled if the job is to stop.
+        """
         self.check()
         if not self._stages or self._stages[-1][0] != stage:
             self._stages.append((stage, time.perf_counter()))
         if self._report is not None:
-            self._report(Progress(fraction=float(fraction), stage=stage))
+            self._report(Progress(fraction=float(fraction), stage=f"{stage} {count}".rstrip()))
 
     def check(self) -> None:
         """Raise Cancelled if the user has stopped the job."""

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine without Blender: files in, meshes, overlay and track out. ``python -m server.batch FILE... --output DIR``.
+
+Every input gets its own folder DIR/<stem>. One that fails is named with its reason and does not stop the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixel3dmm_blender.wire import Footage, FootageUnreadable, Pixel3dmmError, Progress, Tracked, TrackFace
+
+from .handlers import Handlers
+from .job import Job
+from .output import write_results
+from .pipeline import track_face, track_photos
+from .sight import Sighting, is_clip_footage, sight_photo
+
+MODELS_VARIABLE = "PIXEL3DMM_MODELS"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the command line asks for."""
+
+    files: tuple[Path, ...]
+    output: Path
+    request: TrackFace
+    same_person: bool
+    meshes: bool
+    models: Path
+
+    def folder(self, file: Path) -> Path:
+        """The input's own folder; two inputs of one stem are told apart by their place in the command."""
+        twins = [other for other in self.files if other.stem == file.stem]
+        suffix = f"-{twins.index(file) + 1}" if len(twins) > 1 else ""
+        return self.output / f"{file.stem}{suffix}"
+
+
+def main() -> int:
+    """Reconstruct every file; 0 only if all of them succeeded."""
+    order = read_order(sys.argv[1:])
+    engine = Handlers(order.models)
+    failed = run_together(order, engine) if order.same_person else run_apart(order, engine)
+    if failed:
+        print(f"{failed} of {len(order.files)} inputs failed.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def run_apart(order: Order, engine: Handlers) -> int:
+    """Reconstruct every file for itself; returns how many failed."""
+    failed = 0
+    for file in order.files:
+        try:
+            tracked = track_face(_request(order, file), engine, Job(_show))
+            _finish(order, file, tracked, engine)
+        except Pixel3dmmError as error:
+            failed += _complain(file, error)
+    return failed
+
+
+def run_together(order: Order, engine: Handlers) -> int:
+    """Reconstruct photos of one person with one identity; returns how many failed."""
+    found: list[tuple[Path, Sighting]] = []
+    job, failed = Job(_show), 0
+    for file in order.files:
+        try:
+            found.append((file, _sight(_request(order, file).footage, engine, job)))
+        except Pixel3dmmError as error:
+            failed += _complain(file, error)
+    if not found:
+        return failed
+    results = track_photos(order.request, tuple(sighting for _, sighting in found), engine, job)
+    for (file, _), tracked in zip(found, results, strict=True):
+        try:
+            _finish(order, file, tracked, engine)
+        except Pixel3dmmError as error:
+            failed += _complain(file, error)
+    return failed
+
+
+def read_order(arguments: list[str]) -> Order:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(prog="reconstruct", description="Faces in photos and clips become heads.")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--head", default="makehuman", metavar="NAME")
+    parser.add_argument("--same-person", action="store_true", help="all photos show one person")
+    parser.add_argument("--meshes", action="store_true", help="for a clip: one OBJ for each frame")
+    parser.add_argument("--models", type=Path, default=os.environ.get(MODELS_VARIABLE, ".environments/models"))
+    options = parser.parse_args(arguments)
+    request = TrackFace(footage=Footage(), head=options.head)
+    files = tuple(options.files)
+    return Order(files, options.output, request, options.same_person, options.meshes, Path(options.models))
+
+
+def _request(order: Order, file: Path) -> TrackFace:
+    return TrackFace(footage=Footage(path=str(file)), head=order.request.head)
+
+
+def _sight(photo: Footage, engine: Handlers, job: Job) -> Sighting:
+    if is_clip_footage(photo):
+        raise FootageUnreadable("It is a clip, and --same-person takes photos.", "Reconstruct clips on their own.")
+    job.report(0.1, "Finding the face")
+    return sight_photo(photo, engine.detector, job)
+
+
+def _finish(order: Order, file: Path, tracked: Tracked, engine: Handlers) -> None:
+    folder = order.folder(file)
+    write_results(folder, Footage(path=str(file)), tracked, engine.head(order.request.head), order.meshes)
+    track = tracked.track
+    share = 100 * float(track.error_px[track.valid].mean() / track.face_height_px[track.valid].mean())
+    print(f"{file.name}: {track.error_px[track.valid].mean():.2f} px ({share:.2f} % of the face) -> {folder}", flush=True)
+
+
+def _complain(file: Path, error: Pixel3dmmError) -> int:
+    print(f"{file.name}: {error}", file=sys.stderr, flush=True)
+    return 1
+
+
+def _show(progress: Progress) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{progress.fraction:4.0%} {progress.stage:<40}", end="\r", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the user should know about a result, in sentences: what was assumed, and what that may cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .fit.observation import FULL_FRAME_MM
+from .fit.stages import HIDDEN_RAD, OBLIQUE_RAD, Fitted, Fitter
+from .heads.view import view_angles
+from .sight import Sighting
+
+FOCAL_DOUBT = 1.5
+"""An assumed focal length may well be off by this factor."""
+PITCH_WORTH_SAYING_DEG = 1.0
+
+
+def write_notes(fitter: Fitter, fitted: Fitted, sightings: tuple[Sighting, ...]) -> tuple[str, ...]:
+    """Say what was assumed, what is uncertain, and what was left out."""
+    notes = [_focal_note(fitter, fitted)]
+    faces = max(sighting.face_count for sighting in sightings)
+    if faces > 1:
+        notes.append(f"{faces} faces were found; the largest one was taken.")
+    missing = sum(sighting.landmarks is None for sighting in sightings)
+    if missing:
+        notes.append(f"{missing} of {len(sightings)} frames show no face; they are bridged and marked.")
+    yaw = min(abs(view_angles(view.rotation)[0]) for view in fitted.variables.views)
+    if yaw > OBLIQUE_RAD:
+        side = "is in profile" if yaw > HIDDEN_RAD else "is turned far to the side"
+        notes.append(f"The face {side} ({np.degrees(yaw):.0f} degrees): expect less likeness.")
+    return tuple(notes)
+
+
+def _focal_note(fitter: Fitter, fitted: Fitted) -> str:
+    seen, view = fitted.seen[0], fitted.variables.views[0]
+    millimetres = view.focal_px / max(seen.width, seen.height) * FULL_FRAME_MM
+    if seen.focal.source != "prior":
+        return f"The focal length, {millimetres:.0f} mm (35 mm equivalent), comes from {_SAID_BY[seen.focal.source]}."
+    doubt_deg = pitch_doubt_deg(fitter, fitted)
+    note = f"The focal length is assumed, {millimetres:.0f} mm (35 mm equivalent)"
+    if doubt_deg > PITCH_WORTH_SAYING_DEG:
+        note += f"; with another one the head's pitch differs by up to {doubt_deg:.0f} degrees"
+    return note + ". Type the real one if you know it."
+
+
+def pitch_doubt_deg(fitter: Fitter, fitted: Fitted) -> float:
+    """Solve again with the focal length shorter and longer, and tell how far the pitch of the first view moves."""
+    pitches = []
+    seen = fitted.seen[0]
+    for factor in (1 / FOCAL_DOUBT, FOCAL_DOUBT):
+        other = replace(seen, focal=replace(seen.focal, px=fitted.variables.views[0].focal_px * factor, sigma=1e-3))
+        refitted = fitter.fit_photos((other,), lambda: None)
+        pitches.append(view_angles(refitted.variables.views[0].rotation)[1])
+    return float(np.degrees(abs(pitches[1] - pitches[0])) / 2)
+
+
+_SAID_BY = {"exif": "the photo's EXIF data", "user": "you"}

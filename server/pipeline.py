@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The story on one page: footage -> faces -> landmarks -> fit -> track, rig and texture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pixel3dmm_blender.wire import NoFaceFound, Tracked, TrackFace
+
+from .handover import hand_over
+from .job import Job
+from .sight import Sighting, is_clip_footage, observe, sight_clip, sight_photo
+from .solved import Solved, make_fitter, personalise
+
+if TYPE_CHECKING:
+    from .handlers import Handlers
+
+
+def track_face(request: TrackFace, engine: Handlers, job: Job) -> Tracked:
+    """Reconstruct the face in one photo or clip."""
+    job.report(0.02, "Loading the head")
+    engine.head(request.head)
+    if is_clip_footage(request.footage):
+        return track_clip(request, engine, job)
+    job.report(0.1, "Finding the face")
+    sighting = sight_photo(request.footage, engine.detector, job)
+    return track_photos(request, (sighting,), engine, job)[0]
+
+
+def track_photos(
+    request: TrackFace, sightings: tuple[Sighting, ...], engine: Handlers, job: Job
+) -> tuple[Tracked, ...]:
+    """Reconstruct one person from one or several photos: one identity, as many results as photos."""
+    job.report(0.5, "Fitting the head")
+    model = engine.head(request.head)
+    fitter = make_fitter(model)
+    observations = tuple(observe(model, sighting) for sighting in sightings)
+    solved = Solved(model, fitter, fitter.fit_photos(observations, job.check))
+    if request.personal_shape > 0:
+        solved = personalise(solved, request.personal_shape)
+    return tuple(
+        hand_over(request, solved.of_view(index), (sighting,), engine, job)
+        for index, sighting in enumerate(sightings)
+    )
+
+
+def track_clip(request: TrackFace, engine: Handlers, job: Job) -> Tracked:
+    """Reconstruct one person over the frames of a clip; frames without a face are bridged and marked invalid."""
+    model = engine.head(request.head)
+    fitter = make_fitter(model)
+    sightings = sight_clip(request.footage, engine.detector, job)
+    observations = tuple(observe(model, sighting) for sighting in sightings if sighting.landmarks is not None)
+    if not observations:
+        raise NoFaceFound(
+            f"No face was found in any of {len(sightings)} frames.", "Choose a clip in which the face can be seen."
+        )
+
+    def progress(share: float) -> None:
+        job.report(0.55 + 0.2 * share, "Fitting the head")
+
+    solved = Solved(model, fitter, fitter.fit_clip(observations, job.check, progress))
+    return hand_over(request, solved, sightings, engine, job)

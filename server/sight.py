@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sighting: what the networks see in one frame; and its translation into what the solver is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pixel3dmm_blender.wire import Footage
+
+from .detect.detector import FaceDetector, require_face
+from .detect.landmarks import FaceLandmarks
+from .detect.topology import FACE_OVAL
+from .fit.observation import Observation, focal_of, landmark_weights
+from .fit.weights import DEFAULT_WEIGHTS
+from .footage import Frame, describe_clip, is_clip, read_clip, read_footage
+from .heads.model import HeadModel
+from .job import Job
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """One frame without its pixels, and the landmarks of the one face in it that is followed."""
+
+    footage: Footage
+    index: int
+    width: int
+    height: int
+    focal_35mm: float
+    fps: float
+    landmarks: FaceLandmarks | None
+    face_count: int
+
+
+def is_clip_footage(footage: Footage) -> bool:
+    """Whether the footage is a clip: pixels are always a photo."""
+    return footage.pixels is None and is_clip(Path(footage.path))
+
+
+def sight_photo(photo: Footage, detector: FaceDetector, job: Job) -> Sighting:
+    """Read one photo and find its largest face; NoFaceFound where there is none."""
+    frame = next(iter(read_footage(photo)))
+    job.check()
+    faces = detector.faces(frame)
+    job.check()
+    return _sighting(photo, frame, 0.0, require_face(faces), len(faces))
+
+
+def sight_clip(clip: Footage, detector: FaceDetector, job: Job) -> tuple[Sighting, ...]:
+    """Read a clip frame by frame and follow one face through it; frames without it have no landmarks."""
+    described = describe_clip(Path(clip.path))
+    last = clip.last if clip.last >= 0 else described.frame_count - 1
+    expected = max(1, (last - clip.first) // clip.step + 1)
+    sightings: list[Sighting] = []
+    for frame, face, count in _follow(clip, detector):
+        share = min(1.0, len(sightings) / expected)
+        job.report(0.05 + 0.5 * share, "Finding the face", f"{len(sightings) + 1} of {expected}")
+        sightings.append(_sighting(clip, frame, described.frame_rate, face, count))
+    return tuple(sightings)
+
+
+def _follow(clip: Footage, detector: FaceDetector) -> Iterator[tuple[Frame, FaceLandmarks | None, int]]:
+    face: FaceLandmarks | None = None
+    for frame in read_clip(clip):
+        face = detector.follow(frame, face) if face is not None else None
+        count = 1 if face is not None else 0
+        if face is None:
+            faces = detector.faces(frame, thorough=False)
+            face, count = (faces[0] if faces else None), len(faces)
+        yield frame, face, count
+
+
+def _sighting(
+    footage: Footage, frame: Frame, fps: float, face: FaceLandmarks | None, face_count: int
+) -> Sighting:
+    return Sighting(
+        footage=footage,
+        index=frame.index,
+        width=frame.pixels.shape[1],
+        height=frame.pixels.shape[0],
+        focal_35mm=frame.focal_35mm,
+        fps=fps,
+        landmarks=face,
+        face_count=face_count,
+    )
+
+
+def observe(model: HeadModel, sighting: Sighting) -> Observation:
+    """Translate a sighting with a face into an observation of this head."""
+    found = sighting.landmarks
+    assert found is not None, "frames without a face are left out before"
+    user_35mm = sighting.footage.focal_35mm
+    return Observation(
+        points_px=found.points_px,
+        weights=landmark_weights(model.landmarks_478, FACE_OVAL, DEFAULT_WEIGHTS),
+        width=sighting.width,
+        height=sighting.height,
+        focal=focal_of(sighting.width, sighting.height, sighting.focal_35mm, user_35mm, DEFAULT_WEIGHTS),
+        bias_px=np.zeros_like(found.points_px),
+    )

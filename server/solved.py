@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Solved: a head model, the solver on it, and what the solver found; and the geometry that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pixel3dmm_blender.wire import Camera, Doubles, Floats
+
+from .detect.topology import LEFT_EYE, LIPS_INNER, RIGHT_EYE
+from .fit.personal import personal_offsets
+from .fit.project import project
+from .fit.stages import Fitted, Fitter
+from .fit.variables import FitVariables, landmark_basis
+from .heads.deform import expressed, neutral
+from .heads.model import HeadModel
+
+NO_SHAPE = (*RIGHT_EYE, *LEFT_EYE, *LIPS_INNER, *range(468, 478))
+"""Landmarks that move with expression and gaze, and so say nothing of the personal shape."""
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """One person. N views, K landmarks, V vertices."""
+
+    model: HeadModel
+    fitter: Fitter
+    fitted: Fitted
+
+    def of_view(self, index: int) -> Solved:
+        """The same person in one of the views alone."""
+        variables = FitVariables(self.fitted.variables.identity, (self.fitted.variables.views[index],))
+        return replace(self, fitted=Fitted(variables, (self.fitted.seen[index],)))
+
+    def camera(self, index: int = 0) -> Camera:
+        """The camera of one view, in the frame of a head that stands at the origin."""
+        view, seen = self.fitted.variables.views[index], self.fitted.seen[index]
+        world_to_camera = np.eye(4)
+        world_to_camera[:3, :3], world_to_camera[:3, 3] = view.rotation, view.transl
+        return Camera(
+            width=seen.width,
+            height=seen.height,
+            focal_px=view.focal_px,
+            center_px=seen.center_px,
+            world_to_camera=world_to_camera,
+            focal_source=seen.focal.source,
+        )
+
+    def posed(self, index: int = 0) -> Floats:
+        """[V, 3] the head of one view in the head frame, metres."""
+        person = neutral(self.model, self.fitted.variables.identity.astype(np.float32))
+        return expressed(self.model, person, self.fitted.variables.views[index].expression.astype(np.float32))
+
+    def landmarks_px(self) -> tuple[Doubles, Doubles]:
+        """[N, K, 2] where the landmarks were seen, the network's bias removed, and where the head has them."""
+        found = np.stack([seen.corrected_px for seen in self.fitted.seen])
+        placed = []
+        for view, seen in zip(self.fitted.variables.views, self.fitted.seen, strict=True):
+            points = self.fitter.basis.points(self.fitted.variables.identity, view.expression)
+            placed.append(project(points @ view.rotation.T + view.transl, view.focal_px, seen.center_px))
+        return found, np.stack(placed)
+
+    def errors_px(self) -> Doubles:
+        """[N] mean distance between seen and fitted landmarks: 468 of the mesh and both iris centres."""
+        found, placed = self.landmarks_px()
+        distance = np.linalg.norm(found - placed, axis=2)
+        return distance[:, [*range(469), 473]].mean(axis=1)
+
+
+def make_fitter(model: HeadModel) -> Fitter:
+    """The solver for one head model."""
+    return Fitter(landmark_basis(model, model.landmarks_478), model.calibration_478)
+
+
+def personalise(solved: Solved, strength: float) -> Solved:
+    """Bend the head by the smooth offset field that its views agree on, at a strength of 0..1."""
+    fitted = solved.fitted
+    offsets = personal_offsets(solved.model, solved.fitter.basis, fitted.variables, fitted.seen, NO_SHAPE)
+    model = replace(solved.model, template=solved.model.template + strength * offsets)
+    return Solved(model, make_fitter(model), fitted)
