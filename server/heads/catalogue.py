@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which heads there are, whether their files are present, and loading them through the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pixel3dmm_blender.wire import HeadMissing
+
+from . import makehuman
+from .model import HeadModel
+
+HEADS = (makehuman.NAME,)
+
+
+def present_heads(models: Path) -> tuple[str, ...]:
+    """List the heads whose files are in the models folder."""
+    return tuple(name for name in HEADS if makehuman.is_present(models))
+
+
+def load_head(name: str, models: Path) -> HeadModel:
+    """Load a head by name from the files in the models folder; its cache is ``models/cache``.
+
+    Raises:
+        HeadMissing: there is no head of this name, or its files are not there.
+        WeightsCorrupt: its files are damaged.
+    """
+    if name != makehuman.NAME:
+        raise HeadMissing(f"There is no head named {name}.", f"Choose one of: {', '.join(HEADS)}.")
+    return makehuman.load(models)

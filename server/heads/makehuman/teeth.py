@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Teeth and gums: fourteen separate crowns per jaw and a gum, on the arch of MakeHuman's helper strip.
+
+The helper teeth are two plain strips that end at the line of the lips, so a smile would show a black mouth. The crowns here
+reach below that line (upper) or stand behind them (lower). They are bound to the helper strip by an affine motion: they follow the
+identity, and the lower set follows the jaw, as rigid bodies should.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pixel3dmm_blender.wire import Doubles, Ints
+
+from .atlas import HEAD_ISLANDS, Window
+from .parts import Part, bind_affinely, join
+
+COLUMNS = 12
+LEVELS = 6
+STATIONS = 25
+FOCUS_MM = 42.0
+"""Where the arch is swept from: behind its front."""
+BODY_WINDOWS = {
+    "upper": Window(0.678, 0.876, 0.738, 0.898),
+    "lower": Window(0.678, 0.898, 0.738, 0.920),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One jaw's teeth, from the middle to the back; mm, heights relative to the line of the lips."""
+
+    name: str
+    widths: tuple[float, ...]
+    """Along the arch (mean human crowns)."""
+    depths: tuple[float, ...]
+    """Across the arch."""
+    tips: tuple[float, ...]
+    """Height of the biting edge."""
+    root: float
+    """Height at which the crowns leave the gum."""
+    inset: float
+    """How far the crowns stand behind the helper strip."""
+
+
+UPPER = Row(
+    name="upper",
+    widths=(8.6, 6.8, 7.7, 7.0, 6.8, 9.8, 9.4),
+    depths=(6.0, 5.6, 7.0, 8.0, 8.2, 9.6, 9.4),
+    tips=(-3.0, -2.4, -2.9, -2.2, -2.0, -1.6, -1.2),
+    root=8.0,
+    inset=3.4,
+)
+LOWER = Row(
+    name="lower",
+    widths=(5.4, 6.0, 6.9, 7.0, 7.2, 10.6, 10.2),
+    depths=(5.4, 5.6, 6.6, 7.4, 7.8, 9.4, 9.2),
+    tips=(-0.6, -0.7, -0.2, -0.6, -0.8, -1.0, -0.8),
+    root=-9.0,
+    inset=6.0,
+)
+
+
+@dataclass(frozen=True)
+class Arch:
+    """A curve in the plane of the bite, from the right end over the middle to the left end."""
+
+    points: Doubles
+    """[N, 2] x and z, mm."""
+    lengths: Doubles
+    """[N] signed arc length from the middle."""
+
+    def at(self, length: Doubles) -> tuple[Doubles, Doubles]:
+        """Point [M, 2] and unit tangent [M, 2] (towards the subject's left) at signed arc lengths [M]."""
+        point = np.stack([np.interp(length, self.lengths, axis) for axis in self.points.T], axis=1)
+        ahead, behind = length + 1.0, length - 1.0
+        step = [
+            np.interp(ahead, self.lengths, axis) - np.interp(behind, self.lengths, axis)
+            for axis in self.points.T
+        ]
+        tangent = np.stack(step, axis=1)
+        return point, tangent / np.linalg.norm(tangent, axis=1, keepdims=True)
+
+
+def build_teeth(row: Row, strip: Ints, lip_height: float, cage_points: Doubles) -> Part:
+    """Build crowns and gum of one jaw: ``strip`` are the helper's cage indices, ``lip_height`` the y of the lips' line."""
+    arch = _arch(cage_points[strip], row.inset)
+    scale = 0.985 * arch.lengths[-1] / (sum(row.widths) + 0.5)
+    window = HEAD_ISLANDS[f"teeth_{row.name}"]
+    crowns: list[Part] = []
+    for side in (1.0, -1.0):
+        start = 0.0
+        for place, width in enumerate(row.widths):
+            middle = side * (start + 0.5 * width) * scale
+            slot = (7 + place if side > 0 else 6 - place) / 14.0
+            unit = Window(slot + 0.004, 0.0, slot + 1.0 / 14.0 - 0.004, 1.0)
+            points, quads, uv = _crown(row, place, arch, middle, 0.5 * width * scale, lip_height)
+            crowns.append(
+                _part(row, strip, cage_points, points, quads, window.place(unit.place(uv)), "teeth")
+            )
+            start += width
+    points, quads, uv = _gum(row, arch, lip_height)
+    gum = _part(
+        row, strip, cage_points, points, quads, HEAD_ISLANDS[f"gum_{row.name}"].place(uv), "tongue"
+    )
+    return join((*crowns, gum), f"teeth_{row.name}")
+
+
+def _arch(strip: Doubles, inset: float) -> Arch:
+    """Fit a symmetric curve to the outer edge of the helper strip, and shrink it by the inset."""
+    centre = strip[:, 2].max() - FOCUS_MM
+    x, z = np.abs(strip[:, 0]), strip[:, 2] - centre
+    turn, reach = np.arctan2(x, z), np.hypot(x, z)
+    grid = np.linspace(0.0, 1.75, 29)
+    outer = np.array([reach[np.abs(turn - angle) < 0.13].max(initial=0.0) for angle in grid])
+    seen = outer > 0.0
+    radius = np.polyval(np.polyfit(grid[seen] ** 2, outer[seen], 3), grid**2)
+    half = np.stack([radius * np.sin(grid), centre + radius * np.cos(grid)], axis=1)
+    half[0, 0] = 0.0
+    tangent = np.gradient(half, axis=0)
+    tangent[0, 1] = 0.0
+    normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1) / np.linalg.norm(
+        tangent, axis=1, keepdims=True
+    )
+    half = half - inset * normal
+    half[0, 0] = 0.0
+    points = np.concatenate([half[:0:-1] * [-1.0, 1.0], half])
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    lengths = np.concatenate([[0.0], np.cumsum(steps)])
+    return Arch(points, lengths - lengths[-1] / 2.0)
+
+
+def _crown(
+    row: Row, place: int, arch: Arch, middle: float, half_width: float, lip_height: float
+) -> tuple[Doubles, Ints, Doubles]:
+    """One crown: rounded rings from the root to the biting edge, closed by a fan of quads; open in the gum."""
+    (point,), (tangent,) = arch.at(np.array([middle]))
+    outward = np.array([tangent[1] * -1.0, tangent[0]])
+    turns = 2.0 * np.pi * np.arange(COLUMNS) / COLUMNS
+    # A superellipse: nearly a rectangle with round corners.
+    along = np.sign(np.cos(turns)) * np.abs(np.cos(turns)) ** 0.55
+    across = np.sign(np.sin(turns)) * np.abs(np.sin(turns)) ** 0.75
+    tip, root = row.tips[place], row.root
+    front = place < 3
+    rings: list[Doubles] = []
+    for level in np.linspace(0.0, 1.0, LEVELS):
+        wide = (
+            half_width
+            * (0.80 + 0.185 * np.sin(np.pi * min(1.0, 0.15 + 0.62 * level)))
+            * (0.9 if level == 1.0 else 1.0)
+        )
+        thin = 1.0 - 0.62 * level**1.5 if front else 1.0 - 0.18 * level**3
+        deep = 0.5 * row.depths[place] * thin * (0.8 if level == 1.0 else 1.0)
+        lean = 0.35 * row.depths[place] * (1.0 - thin) if front else 0.0
+        offset = along[:, None] * wide * tangent + (across[:, None] * deep + lean) * outward
+        height = lip_height + root + (tip - root) * level
+        rings.append(
+            np.column_stack(
+                [point[0] + offset[:, 0], np.full(COLUMNS, height), point[1] + offset[:, 1]]
+            )
+        )
+    cap = rings[-1].mean(axis=0) + [0.0, 0.15 * np.sign(tip - root), 0.0]
+    return _close(np.concatenate([*rings, cap[None]]), flip=tip > root)
+
+
+def _close(points: Doubles, *, flip: bool) -> tuple[Doubles, Ints, Doubles]:
+    """Quads and unit UVs of a crown whose points are LEVELS rings and one cap point; seen from outside, the UVs unroll."""
+    quads: list[tuple[int, int, int, int]] = []
+    uv: list[list[tuple[float, float]]] = []
+    for level in range(LEVELS - 1):
+        for column in range(COLUMNS):
+            following = (column + 1) % COLUMNS
+            low, high = level * COLUMNS, (level + 1) * COLUMNS
+            quads.append((low + column, low + following, high + following, high + column))
+            left, right = column / COLUMNS, (column + 1) / COLUMNS
+            bottom, top = 0.8 * level / (LEVELS - 1), 0.8 * (level + 1) / (LEVELS - 1)
+            uv.append([(left, bottom), (right, bottom), (right, top), (left, top)])
+    last, cap = (LEVELS - 1) * COLUMNS, LEVELS * COLUMNS
+    turns = 2.0 * np.pi * np.arange(COLUMNS + 1) / COLUMNS
+    disc = np.column_stack([0.5 + 0.45 * np.cos(turns), 0.905 + 0.09 * np.sin(turns)])
+    for column in range(0, COLUMNS, 2):
+        one, two = (column + 1) % COLUMNS, (column + 2) % COLUMNS
+        quads.append((cap, last + column, last + one, last + two))
+        uv.append([(0.5, 0.905), *(tuple(disc[k]) for k in (column, column + 1, column + 2))])
+    faces, corners = np.array(quads, np.int32), np.array(uv)
+    # Rings run the same way round whichever way the crown points, so one jaw's quads must be turned.
+    return (points, faces[:, ::-1], corners[:, ::-1]) if flip else (points, faces, corners)
+
+
+def _gum(row: Row, arch: Arch, lip_height: float) -> tuple[Doubles, Ints, Doubles]:
+    """A band swept along the arch: outer foot, outer rim, inner rim, inner foot."""
+    up = 1.0 if row.tips[0] < row.root else -1.0
+    profile = np.array(
+        [
+            [5.2, 9.0],
+            [4.6, 4.0],
+            [3.9, 0.4],
+            [2.0, -1.1],
+            [-2.5, -1.1],
+            [-4.6, 0.6],
+            [-5.6, 4.0],
+            [-7.5, 9.0],
+        ]
+    )
+    lengths = np.linspace(arch.lengths[0], arch.lengths[-1], STATIONS)
+    point, tangent = arch.at(lengths)
+    outward = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
+    rows = [
+        np.column_stack([
+            point[:, 0] + out * outward[:, 0],
+            np.full(STATIONS, lip_height + row.root + up * (height - 1.2)),
+            point[:, 1] + out * outward[:, 1],
+        ])
+        for out, height in profile
+    ]  # fmt: skip
+    points = np.stack(rows, axis=1).reshape(-1, 3)  # [STATIONS * profile, 3]
+    count = len(profile)
+    quads: list[tuple[int, int, int, int]] = []
+    uv: list[list[tuple[float, float]]] = []
+    for station in range(STATIONS - 1):
+        for step in range(count - 1):
+            here = station * count + step
+            quads.append((here, here + count, here + count + 1, here + 1))
+            left, right = station / (STATIONS - 1), (station + 1) / (STATIONS - 1)
+            low, high = step / (count - 1), (step + 1) / (count - 1)
+            uv.append([(left, low), (right, low), (right, high), (left, high)])
+    faces, corners = np.array(quads, np.int32), np.array(uv)
+    return (points, faces[:, ::-1], corners[:, ::-1]) if up > 0 else (points, faces, corners)
+
+
+def _part(
+    row: Row,
+    strip: Ints,
+    cage_points: Doubles,
+    points: Doubles,
+    quads: Ints,
+    uv: Doubles,
+    material: str,
+) -> Part:
+    body_uv = BODY_WINDOWS[row.name].place(np.full((*quads.shape, 2), 0.5))
+    return Part(
+        name=material,
+        points=points,
+        hm08=np.full(len(points), -1, np.int32),
+        binding=bind_affinely(points, strip, cage_points),
+        quads=quads,
+        uv=uv,
+        body_uv=body_uv,
+        materials=(material,) * len(quads),
+    )
