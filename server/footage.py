@@ -20,13 +20,16 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
+from av.container import InputContainer
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from pixel3dmm_blender.wire import Bytes, Footage, FootageUnreadable
 
 MAX_PIXELS = 150_000_000
 CLIP_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .mts .m2ts .ts .wmv .flv .3gp .ogv .mxf .gif".split()
+    f".{name}"
+    for names in ("mp4 m4v mov mkv webm avi mpg mpeg", "mts m2ts ts wmv flv 3gp ogv mxf gif")
+    for name in names.split()
 )
 _GREY = (128, 128, 128)
 _DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
@@ -87,19 +90,25 @@ def read_photo(path: Path) -> Frame:
         with warnings.catch_warnings():
             # Pillow warns from 89 million pixels on; our own limit stands below.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            warnings.simplefilter("ignore", UserWarning)  # broken EXIF is no reason to refuse a picture
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # broken EXIF is no reason to refuse a picture
             with Image.open(io.BytesIO(content)) as image:
                 _check_size(path, image.width, image.height)
                 image.load()
                 focal = _read_focal(image)
                 return Frame(_to_pixels(image), focal_35mm=focal)
     except UnidentifiedImageError as error:
-        raise FootageUnreadable(f"{path.name} is not a picture in a format we can read.", _NOT_A_PHOTO) from error
+        raise FootageUnreadable(
+            f"{path.name} is not a picture in a format we can read.", _NOT_A_PHOTO
+        ) from error
     except Image.DecompressionBombError as error:
         raise _too_large(path) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise FootageUnreadable(
-            f"{path.name} is damaged: the picture ends early or makes no sense.", _CUT_OFF, detail=str(error)
+            f"{path.name} is damaged: the picture ends early or makes no sense.",
+            _CUT_OFF,
+            detail=str(error),
         ) from error
 
 
@@ -127,7 +136,8 @@ def read_clip(footage: Footage) -> Iterator[Frame]:
             yield Frame(_turn_upright(frame), index, float(frame.time or 0.0))
     if not given:
         raise FootageUnreadable(
-            f"{path.name} has no frame in the chosen range.", "Choose a first frame that lies within the clip."
+            f"{path.name} has no frame in the chosen range.",
+            "Choose a first frame that lies within the clip.",
         )
 
 
@@ -135,7 +145,9 @@ def _check_file(path: Path) -> None:
     if path.is_dir():
         raise FootageUnreadable(f"{path} is a folder.", "Choose a photo or a clip in it.")
     if not path.exists():
-        raise FootageUnreadable(f"There is no file {path}.", "Choose the file again; it may have been moved.")
+        raise FootageUnreadable(
+            f"There is no file {path}.", "Choose the file again; it may have been moved."
+        )
     if path.stat().st_size == 0:
         raise FootageUnreadable(f"{path.name} is empty.", _CUT_OFF)
 
@@ -144,7 +156,9 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except PermissionError as error:
-        raise FootageUnreadable(f"{path} may not be read.", "Allow reading the file, or copy it.") from error
+        raise FootageUnreadable(
+            f"{path} may not be read.", "Allow reading the file, or copy it."
+        ) from error
     except OSError as error:
         raise FootageUnreadable(f"{path} cannot be read: {error.strerror}.", _CUT_OFF) from error
 
@@ -156,7 +170,8 @@ def _check_size(path: Path, width: int, height: int) -> None:
 
 def _too_large(path: Path) -> FootageUnreadable:
     return FootageUnreadable(
-        f"{path.name} has more than {MAX_PIXELS // 1_000_000} million pixels.", "Scale it down and try again."
+        f"{path.name} has more than {MAX_PIXELS // 1_000_000} million pixels.",
+        "Scale it down and try again.",
     )
 
 
@@ -188,7 +203,9 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(source).lower():
             return image
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=target)
+        # Pillow leaves the type of its own profiles open.
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))  # pyright: ignore
+        converted = ImageCms.profileToProfile(image, source, srgb, outputMode=target)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image
     return converted or image
@@ -209,16 +226,24 @@ def _read_focal(image: Image.Image) -> float:
     """
     exif = image.getexif()
     tags = exif.get_ifd(ExifTags.IFD.Exif)
-    noted = (_number(tags.get(ExifTags.Base.ExifImageWidth)), _number(tags.get(ExifTags.Base.ExifImageHeight)))
+    noted = (
+        _number(tags.get(ExifTags.Base.ExifImageWidth)),
+        _number(tags.get(ExifTags.Base.ExifImageHeight)),
+    )
     long_px, short_px = max(image.size), min(image.size)
-    if min(noted) > 0 and abs(max(noted) / min(noted) - long_px / short_px) > 0.01 * long_px / short_px:
+    if (
+        min(noted) > 0
+        and abs(max(noted) / min(noted) - long_px / short_px) > 0.01 * long_px / short_px
+    ):
         return 0.0
     equivalent = _number(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
     focal = equivalent * 36.0 / _DIAGONAL_35MM * math.hypot(long_px, short_px) / long_px
     if not focal:
         # The sensor's long side from its pixel pitch: the only other way that needs no list of cameras.
         pitch = _number(tags.get(ExifTags.Base.FocalPlaneXResolution))
-        unit = _MM_PER_UNIT.get(int(_number(tags.get(ExifTags.Base.FocalPlaneResolutionUnit))) or 2, 0.0)
+        unit = _MM_PER_UNIT.get(
+            int(_number(tags.get(ExifTags.Base.FocalPlaneResolutionUnit))) or 2, 0.0
+        )
         sensor = max(noted) / pitch * unit if pitch > 0 else 0.0
         focal = _number(tags.get(ExifTags.Base.FocalLength)) * 36.0 / sensor if sensor > 0 else 0.0
     return focal if 8.0 <= focal <= 1200.0 else 0.0
@@ -233,15 +258,19 @@ def _number(value: object) -> float:
     return number if math.isfinite(number) else 0.0
 
 
-def _open_clip(path: Path) -> av.container.InputContainer:
+def _open_clip(path: Path) -> InputContainer:
     _check_file(path)
     try:
         container = av.open(str(path))
     except PermissionError as error:
-        raise FootageUnreadable(f"{path} may not be read.", "Allow reading the file, or copy it.") from error
+        raise FootageUnreadable(
+            f"{path} may not be read.", "Allow reading the file, or copy it."
+        ) from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise FootageUnreadable(
-            f"{path.name} is not a clip we can read, or its end is missing.", _CUT_OFF, detail=str(error)
+            f"{path.name} is not a clip we can read, or its end is missing.",
+            _CUT_OFF,
+            detail=str(error),
         ) from error
     if not container.streams.video:
         container.close()
@@ -249,7 +278,7 @@ def _open_clip(path: Path) -> av.container.InputContainer:
     return container
 
 
-def _decode(path: Path, container: av.container.InputContainer) -> Iterator[av.VideoFrame]:
+def _decode(path: Path, container: InputContainer) -> Iterator[av.VideoFrame]:
     count = 0
     try:
         for frame in container.decode(video=0):
@@ -257,10 +286,11 @@ def _decode(path: Path, container: av.container.InputContainer) -> Iterator[av.V
             yield frame
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise FootageUnreadable(
-            f"{path.name} is damaged after frame {count}.", "Choose a last frame before that, or export it again."
+            f"{path.name} is damaged after frame {count}.",
+            "Choose a last frame before that, or export it again.",
         ) from error
 
 
 def _turn_upright(frame: av.VideoFrame) -> Bytes:
-    pixels = frame.to_ndarray(format="rgb24")
+    pixels = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     return np.ascontiguousarray(np.rot90(pixels, frame.rotation // 90))

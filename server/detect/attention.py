@@ -3,7 +3,7 @@
 
 The mesh's own first guess of a group of landmarks gives a turned bounding box; the feature map under it is cut out, a
 small head refines the landmarks there, and they are brought back. Coordinates are pixels of the feature map with the
-centre of the first pixel at (0.5, 0.5). Semantics: the operators of the same names in MediaPipe (Apache-2.0), version 2.
+centre of the first pixel at (0.5, 0.5). Semantics: MediaPipe's operators of the same names (Apache-2.0), version 2.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def landmarks_to_matrix(points: Tensor, patch: Patch) -> Tensor:
     low, high = level.amin(1), level.amax(1)
     center = (axes @ ((low + high) / 2).unsqueeze(-1)).squeeze(-1)
     rows, columns = patch.size
-    step = (high - low) * points.new_tensor([patch.scale[0] / columns, patch.scale[1] / rows])  # [B, 2]
+    step = (high - low) * points.new_tensor(
+        [patch.scale[0] / columns, patch.scale[1] / rows]
+    )  # [B, 2]
     matrix = torch.eye(4, dtype=points.dtype, device=points.device).repeat(len(points), 1, 1)
     matrix[:, :2, :2] = axes * step.unsqueeze(1)
     half = points.new_tensor([columns / 2, rows / 2])
@@ -47,7 +49,9 @@ def transform_tensor(features: Tensor, matrix: Tensor, patch: Patch) -> Tensor:
         indexing="ij",
     )
     grid = torch.stack((x, y), -1).reshape(1, -1, 2)
-    places = grid @ matrix[:, :2, :2].transpose(1, 2) + matrix[:, None, :2, 3] - 0.5  # [B, rows*columns, 2]
+    places = (
+        grid @ matrix[:, :2, :2].transpose(1, 2) + matrix[:, None, :2, 3] - 0.5
+    )  # [B, rows*columns, 2]
     last = features.new_tensor([width - 1, height - 1])
     inside = ((places >= 0) & (places <= last)).all(-1).reshape(-1, 1, rows, columns)
     places = (places / last * 2 - 1).reshape(-1, rows, columns, 2)

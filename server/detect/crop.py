@@ -86,7 +86,7 @@ def cut_squares(picture: Picture, squares: Sequence[Square], side: int, *, exten
 
 def _cut_square(picture: Picture, square: Square, side: int, extend: bool) -> Tensor:
     shrink = square.side / side  # source pixels per crop pixel
-    factor = 1 << max(int(math.floor(math.log2(max(shrink, 1.0)))), 0)
+    factor = 1 << math.floor(math.log2(max(shrink, 1.0)))
     dense = 2 if shrink > 1.0 else 1
     level = picture.reduced(factor)
     corners = square.to_source(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])) / factor
@@ -94,16 +94,18 @@ def _cut_square(picture: Picture, square: Square, side: int, extend: bool) -> Te
     low = np.clip(np.floor(corners.min(0)).astype(int) - 2, 0, limits - 1)
     high = np.clip(np.ceil(corners.max(0)).astype(int) + 2, low + 1, limits)
     window = np.ascontiguousarray(level[low[1] : high[1], low[0] : high[0]])
-    values = torch.from_numpy(window.copy()).permute(2, 0, 1)[None].float() / 255.0
+    values = torch.as_tensor(window.copy()).permute(2, 0, 1)[None].float() / 255.0
     grid = _sampling_grid(square, side * dense, factor, low, high)
-    crop = functional.grid_sample(values, grid, padding_mode="border" if extend else "zeros", align_corners=False)
+    crop = functional.grid_sample(
+        values, grid, padding_mode="border" if extend else "zeros", align_corners=False
+    )
     return functional.avg_pool2d(crop, 2) if dense == 2 else crop
 
 
 def _sampling_grid(
     square: Square, side: int, factor: int, low: npt.NDArray[np.int_], high: npt.NDArray[np.int_]
 ) -> Tensor:
-    """Where to sample the window low..high of a reduction, in torch's -1..1 over its outer edges; [1, side, side, 2]."""
+    """Where to sample the window low..high of a reduction: [1, side, side, 2], -1..1 over its outer edges."""
     steps = (np.arange(side) + 0.5) / side
     places = square.to_source(np.stack(np.meshgrid(steps, steps), -1)) / factor
-    return torch.from_numpy(((places - low) / (high - low) * 2.0 - 1.0)[None]).float()
+    return torch.as_tensor(((places - low) / (high - low) * 2.0 - 1.0)[None]).float()

@@ -13,8 +13,8 @@ from server.footage import Frame
 
 from .crop import Picture
 from .executor import Network
-from .face_box import find_faces
-from .landmarks import FACE_SCORE, JITTERS, FaceLandmarks, find_landmarks
+from .face_box import find_boxes, search_passes
+from .landmarks import JITTERS, MARGIN, FaceLandmarks, find_landmarks
 from .weights import FACE_BOX, FACE_MESH, read_weights
 
 
@@ -22,25 +22,35 @@ class FaceDetector:
     """Both networks, loaded once. It keeps no state between frames."""
 
     def __init__(self, models: Path, device: torch.device | None = None) -> None:
-        """Load from the models folder. WeightsMissing or WeightsCorrupt where a file is not there or not the right one."""
+        """Load from the models folder. WeightsMissing or WeightsCorrupt where a file is not what it should be."""
         device = device or choose_device()
         self._boxes = Network(read_weights(models, FACE_BOX), device)
         self._mesh = Network(read_weights(models, FACE_MESH), device)
 
-    def faces(self, frame: Frame, *, jitters: int = JITTERS, thorough: bool = True) -> tuple[FaceLandmarks, ...]:
+    def faces(
+        self, frame: Frame, *, jitters: int = JITTERS, thorough: bool = True
+    ) -> tuple[FaceLandmarks, ...]:
         """Find all faces of a frame, the largest first; empty where there is none.
 
         ``jitters`` crops are averaged; ``thorough`` searches for small faces where no other is found.
         """
         picture = Picture(frame.pixels)
-        boxes = find_faces(picture, self._boxes, self._mesh, thorough=thorough)
-        found = (find_landmarks(picture, box.square, self._mesh, jitters) for box in boxes)
-        return _without_twins([face for face in found if face.score >= FACE_SCORE])
+        for views in search_passes(picture, thorough=thorough):
+            boxes = find_boxes(picture, views, self._boxes)
+            found = [
+                find_landmarks(picture, box.square(MARGIN), self._mesh, jitters) for box in boxes
+            ]
+            faces = _without_twins([face for face in found if face.is_face])
+            if faces:
+                return faces
+        return ()
 
-    def follow(self, frame: Frame, previous: FaceLandmarks, *, jitters: int = JITTERS) -> FaceLandmarks | None:
+    def follow(
+        self, frame: Frame, previous: FaceLandmarks, *, jitters: int = JITTERS
+    ) -> FaceLandmarks | None:
         """Find the same face in the next frame of a clip, from where it was; None where it is lost."""
         face = find_landmarks(Picture(frame.pixels), previous.square, self._mesh, jitters)
-        return face if face.score >= FACE_SCORE and _is_near(face, previous) else None
+        return face if face.is_face and _is_near(face, previous) else None
 
 
 def require_face(faces: tuple[FaceLandmarks, ...]) -> FaceLandmarks:
@@ -65,6 +75,9 @@ def _without_twins(faces: list[FaceLandmarks]) -> tuple[FaceLandmarks, ...]:
 def _is_near(face: FaceLandmarks, other: FaceLandmarks) -> bool:
     """Whether the centres are nearer than half a face (the square is 1.5 faces wide)."""
     distance = abs(
-        complex(face.square.center_x - other.square.center_x, face.square.center_y - other.square.center_y)
+        complex(
+            face.square.center_x - other.square.center_x,
+            face.square.center_y - other.square.center_y,
+        )
     )
     return distance < max(face.square.side, other.square.side) / 3.0

@@ -49,7 +49,9 @@ class Network:
         try:
             self._steps = _build_steps(graph, device)
         except (ValueError, IndexError, KeyError, RuntimeError) as error:
-            raise WeightsCorrupt("A network file cannot be run.", REINSTALL, detail=str(error)) from error
+            raise WeightsCorrupt(
+                "A network file cannot be run.", REINSTALL, detail=str(error)
+            ) from error
 
     def run(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Run on pictures [B, 3, side, side]; the outputs in the file's order, [B, n] or [B, n, m] (NHWC flattened)."""
@@ -74,7 +76,9 @@ def _flatten(value: Tensor) -> Tensor:
 def _build_steps(graph: Graph, device: torch.device) -> tuple[_Step, ...]:
     """Fold what is constant and bind every remaining layer to its weights."""
     constants: dict[int, Tensor] = {
-        i: torch.from_numpy(entry.values.copy()) for i, entry in enumerate(graph.tensors) if entry.values is not None
+        i: torch.as_tensor(entry.values.copy())
+        for i, entry in enumerate(graph.tensors)
+        if entry.values is not None
     }
     steps: list[_Step] = []
     for layer in graph.layers:
@@ -89,33 +93,45 @@ def _build_steps(graph: Graph, device: torch.device) -> tuple[_Step, ...]:
 
 def _build_operator(graph: Graph, layer: Layer, fixed: list[Tensor]) -> Operator:
     """Make the function of one layer; ``fixed`` are its constant inputs, in order."""
-    match layer.kind, layer.options:
-        case (LayerKind.CONV_2D | LayerKind.DEPTHWISE_CONV_2D), Window() as window:
-            return _build_convolution(graph, layer, window, fixed[0], fixed[1])
-        case LayerKind.MAX_POOL_2D, Window() as window:
+    match layer.options:
+        case Window() as window if layer.kind is LayerKind.MAX_POOL_2D:
             return _build_pooling(graph, layer, window)
-        case LayerKind.CONCATENATION, Joining(axis=axis):
+        case Window() as window:
+            return _build_convolution(graph, layer, window, fixed[0], fixed[1])
+        case Joining(axis=axis):
             return lambda values: torch.cat(values, axis)
-        case LayerKind.LANDMARKS_TO_MATRIX, Patch() as patch:
+        case Patch() as patch if layer.kind is LayerKind.LANDMARKS_TO_MATRIX:
             return lambda values: landmarks_to_matrix(values[0], patch)
-        case LayerKind.TRANSFORM_TENSOR, Patch() as patch:
+        case Patch() as patch:
             return lambda values: transform_tensor(values[0], values[1], patch)
-        case LayerKind.PAD, None:
-            return _build_padding(fixed[0])
-        case LayerKind.PRELU, None:
-            slope = fixed[0].flatten()
-            return lambda values: functional.prelu(values[0], slope)
-        case LayerKind.MUL, None:
-            factor = fixed[0]
-            return lambda values: values[0] * factor
-        case LayerKind.RESHAPE, None:
-            return _build_reshape(graph.tensors[layer.outputs[0]].shape)
-        case LayerKind.STRIDED_SLICE, None:
-            return _build_whole_slice(graph, layer, fixed)
-        case kind, None if kind in _PLAIN:
-            return _PLAIN[kind]
-        case _:
-            raise ValueError(f"layer {layer.kind.name} does not have the options it should")
+        case None:
+            return _build_plain(graph, layer, fixed)
+
+
+def _build_plain(graph: Graph, layer: Layer, fixed: list[Tensor]) -> Operator:
+    """Make the function of a layer that has no options."""
+    if layer.kind is LayerKind.RESHAPE:
+        return _build_reshape(graph.tensors[layer.outputs[0]].shape)
+    if layer.kind is LayerKind.STRIDED_SLICE:
+        return _build_whole_slice(graph, layer, fixed)
+    if fixed:
+        return _WITH_CONSTANT[layer.kind](fixed[0])
+    return _PLAIN[layer.kind]
+
+
+def _build_slope(slope: Tensor) -> Operator:
+    channels = slope.flatten()
+    return lambda values: functional.prelu(values[0], channels)
+
+
+def _build_factor(factor: Tensor) -> Operator:
+    return lambda values: values[0] * factor
+
+
+def _build_padding(amounts: Tensor) -> Operator:
+    _, _, top, bottom, left, right, first, last = _whole_numbers(amounts)
+    padding = (left, right, top, bottom, first, last)
+    return lambda values: functional.pad(values[0], padding)
 
 
 _PLAIN: dict[LayerKind, Operator] = {
@@ -123,9 +139,16 @@ _PLAIN: dict[LayerKind, Operator] = {
     LayerKind.RELU: lambda values: functional.relu(values[0]),
     LayerKind.TRANSFORM_LANDMARKS: lambda values: transform_landmarks(values[0], values[1]),
 }
+_WITH_CONSTANT: dict[LayerKind, Callable[[Tensor], Operator]] = {
+    LayerKind.PRELU: _build_slope,
+    LayerKind.MUL: _build_factor,
+    LayerKind.PAD: _build_padding,
+}
 
 
-def _build_convolution(graph: Graph, layer: Layer, window: Window, weights: Tensor, bias: Tensor) -> Operator:
+def _build_convolution(
+    graph: Graph, layer: Layer, window: Window, weights: Tensor, bias: Tensor
+) -> Operator:
     depthwise = layer.kind is LayerKind.DEPTHWISE_CONV_2D
     # The file has [out, H, W, in], and [1, H, W, out] where each channel is convolved alone.
     kernel = weights.permute((3, 0, 1, 2) if depthwise else _TO_NCHW).contiguous()
@@ -153,7 +176,9 @@ def _build_pooling(graph: Graph, layer: Layer, window: Window) -> Operator:
     padding = _padding(graph, layer, window, window.size)
 
     def pool(values: list[Tensor]) -> Tensor:
-        picture = functional.pad(values[0], padding, value=-torch.inf) if any(padding) else values[0]
+        picture = (
+            functional.pad(values[0], padding, value=-torch.inf) if any(padding) else values[0]
+        )
         return functional.max_pool2d(picture, window.size, window.stride)
 
     return pool
@@ -175,12 +200,6 @@ def _padding_along(length: int, size: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def _build_padding(amounts: Tensor) -> Operator:
-    (_, height, width, channels) = amounts.tolist()
-    padding = [*width, *height, *channels]
-    return lambda values: functional.pad(values[0], padding)
-
-
 def _build_reshape(shape: tuple[int, ...]) -> Operator:
     """Only the first axis is free (the batch). The order of the elements is the file's NHWC."""
 
@@ -194,7 +213,11 @@ def _build_reshape(shape: tuple[int, ...]) -> Operator:
 
 def _build_whole_slice(graph: Graph, layer: Layer, fixed: list[Tensor]) -> Operator:
     """Build the one slice there is: it takes everything and only gives an output its name."""
-    begin, end, step = (part.tolist() for part in fixed)
+    begin, end, step = (_whole_numbers(part) for part in fixed)
     if any(begin) or tuple(end) != graph.tensors[layer.inputs[0]].shape or set(step) != {1}:
         raise ValueError("a slice that is not the whole tensor is not expected")
     return lambda values: values[0]
+
+
+def _whole_numbers(values: Tensor) -> list[int]:
+    return [int(value) for value in values.flatten()]

@@ -3,14 +3,14 @@
 
 The detector sees 128 x 128 pixels and misses faces below a tenth of that, and it half believes an upside-down face
 (score 0.65 against 0.92, measured), which the mesh network then believes fully. So the picture is looked at in four
-orientations and in ever smaller tiles; every candidate is looked at again from near, in four orientations, and the best one
-counts; and the mesh network must call it a face.
+orientations and in ever smaller tiles; every candidate is looked at again from near, in four orientations, and the
+best one counts. Whether it is a face, only the landmarks tell (``detector.py``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,6 @@ from pixel3dmm_blender.wire import Doubles
 
 from .crop import Picture, Square, cut_squares
 from .executor import Network
-from .landmarks import FACE_SCORE, MARGIN, frame_face, read_mesh
 
 CANDIDATE_SCORE = 0.5
 """Below this the detector's answer is noise."""
@@ -35,16 +34,6 @@ BATCH = 16
 _OVERLAP = 0.3
 _ANCHOR_GRIDS = ((16, 2), (8, 6))
 """Cells per side, anchors per cell: 896 together, in the order of the network's output."""
-
-
-@dataclass(frozen=True)
-class FaceBox:
-    """One face, believed by both networks."""
-
-    square: Square
-    """Frames the face as the mesh network wants it, eyes level."""
-    score: float
-    """The detector's belief from near, 0..1."""
 
 
 @dataclass(frozen=True)
@@ -65,28 +54,31 @@ class Candidate:
         return distance < 0.5 * max(self.size, other.size)
 
     def square(self, margin: float, turn_rad: float = 0.0) -> Square:
-        """Frame it."""
+        """Frame it, eyes level if it is not turned, with ``margin`` times its size as side."""
         return Square(self.center_x, self.center_y, self.size * margin, self.angle_rad + turn_rad)
 
 
-def find_faces(picture: Picture, detector: Network, mesh: Network, *, thorough: bool = True) -> tuple[FaceBox, ...]:
-    """Find all faces, the largest first; empty where there is none.
+def search_passes(picture: Picture, *, thorough: bool = True) -> Iterator[list[Square]]:
+    """Where to look, in passes: each only if those before it found no face.
 
-    The whole picture and tiles of half its size are always looked at; smaller tiles only while nothing is found and
-    only if ``thorough``, upright before turned.
+    The first is the whole picture in four orientations and tiles of half its size; the others, only if ``thorough``,
+    ever smaller tiles, upright before turned.
     """
-    whole = _whole_views(picture)
-    seen = detect(picture, whole + _tiles(picture, TILE_LEVELS[0]), detector)
-    faces = _confirm(picture, seen, detector, mesh)
-    if faces or not thorough:
-        return faces
+    yield _whole_views(picture) + _tiles(picture, TILE_LEVELS[0])
+    if not thorough:
+        return
     for turn in range(4):
         for level in TILE_LEVELS[1:] if turn == 0 else TILE_LEVELS[:-1]:
-            tiles = [tile.moved(0.0, 0.0, 1.0, turn * math.pi / 2) for tile in _tiles(picture, level)]
-            faces = _confirm(picture, detect(picture, tiles, detector), detector, mesh)
-            if faces:
-                return faces
-    return ()
+            yield [tile.moved(0.0, 0.0, 1.0, turn * math.pi / 2) for tile in _tiles(picture, level)]
+
+
+def find_boxes(picture: Picture, views: Sequence[Square], detector: Network) -> list[Candidate]:
+    """Look at some views, then at each candidate from near; each possible face once, best first."""
+    near = [
+        _look_closely(picture, candidate, detector)
+        for candidate in _distinct(detect(picture, views, detector))
+    ]
+    return _distinct(candidate for candidate in near if candidate)
 
 
 def detect(picture: Picture, views: Sequence[Square], detector: Network) -> list[Candidate]:
@@ -104,7 +96,9 @@ def detect(picture: Picture, views: Sequence[Square], detector: Network) -> list
 def _whole_views(picture: Picture) -> list[Square]:
     """Return the picture as one square in four orientations."""
     side = float(max(picture.width, picture.height))
-    return [Square(picture.width / 2, picture.height / 2, side, turn * math.pi / 2) for turn in range(4)]
+    return [
+        Square(picture.width / 2, picture.height / 2, side, turn * math.pi / 2) for turn in range(4)
+    ]
 
 
 def _tiles(picture: Picture, level: int) -> list[Square]:
@@ -122,20 +116,6 @@ def _tile_centers(length: int, side: float) -> list[float]:
     return [side / 2 + (length - side) * i / (count - 1) for i in range(count)]
 
 
-def _confirm(picture: Picture, seen: Iterable[Candidate], detector: Network, mesh: Network) -> tuple[FaceBox, ...]:
-    """Look at each candidate from near, ask the mesh network, and keep each face once."""
-    near = [_look_closely(picture, candidate, detector) for candidate in _distinct(seen)]
-    sure = _distinct(candidate for candidate in near if candidate)
-    boxes: list[FaceBox] = []
-    if sure:
-        squares = [candidate.square(MARGIN) for candidate in sure]
-        reading = read_mesh(picture, squares, mesh)
-        for candidate, square, points, score in zip(sure, squares, reading.points, reading.scores, strict=True):
-            if score >= FACE_SCORE:
-                boxes.append(FaceBox(frame_face(square.to_source(points)), candidate.score))
-    return tuple(sorted(boxes, key=lambda box: -box.square.side))
-
-
 def _distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
     """Keep the best of all that show the same face."""
     kept: list[Candidate] = []
@@ -148,7 +128,9 @@ def _distinct(candidates: Iterable[Candidate]) -> list[Candidate]:
 def _look_closely(picture: Picture, candidate: Candidate, detector: Network) -> Candidate | None:
     """Look again from near, in four orientations; the best answer that is still the same face, if any."""
     views = [candidate.square(CLOSE_LOOK, turn * math.pi / 2) for turn in range(4)]
-    answers = [answer for answer in detect(picture, views, detector) if answer.is_same_face(candidate)]
+    answers = [
+        answer for answer in detect(picture, views, detector) if answer.is_same_face(candidate)
+    ]
     return max(answers, key=lambda answer: answer.score, default=None)
 
 
@@ -175,7 +157,9 @@ def _anchor_centers() -> Doubles:
     return np.concatenate(grids)
 
 
-def _average_overlapping(boxes: Doubles, eyes: Doubles, scores: Doubles) -> list[tuple[Doubles, Doubles, float]]:
+def _average_overlapping(
+    boxes: Doubles, eyes: Doubles, scores: Doubles
+) -> list[tuple[Doubles, Doubles, float]]:
     """Blend boxes that overlap, weighted by score (weighted non-maximum suppression); the best score stays."""
     order = np.argsort(-scores, kind="stable")
     merged: list[tuple[Doubles, Doubles, float]] = []

@@ -123,7 +123,7 @@ def parse_tflite(content: bytes) -> Graph:
         raise WeightsCorrupt("A network file is not a TensorFlow Lite file.", REINSTALL)
     try:
         return _read_graph(root_table(content))
-    except (struct.error, IndexError, ValueError, KeyError, RecursionError) as error:
+    except (struct.error, IndexError, ValueError, KeyError, TypeError) as error:
         raise WeightsCorrupt("A network file is damaged.", REINSTALL, detail=str(error)) from error
 
 
@@ -194,7 +194,7 @@ def _read_patch(blob: bytes) -> Patch:
         return Patch(size)
     subset = values["subset_idxs"]
     if not isinstance(subset, tuple):
-        raise ValueError("the landmarks of a patch are not a list")
+        raise TypeError("the landmarks of a patch are not a list")
     return Patch(
         size,
         scale=(_real(values["scale_x"]), _real(values["scale_y"])),
@@ -206,11 +206,11 @@ def _read_patch(blob: bytes) -> Patch:
 
 def _whole(value: int | float | tuple[int, ...]) -> int:
     if not isinstance(value, int):
-        raise ValueError("a whole number was due")
+        raise TypeError("a whole number was due")
     return value
 
 
 def _real(value: int | float | tuple[int, ...]) -> float:
     if isinstance(value, tuple):
-        raise ValueError("a number was due")
+        raise TypeError("a number was due")
     return float(value)

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which of the 478 face-mesh landmarks is what. Left and right are the subject's.
 
-0..467 are the mesh; 468..472 the right iris, 473..477 the left one: centre, then four points on its rim (on the
-screen right, top, left, bottom for both eyes). The attention network refines lips and eyes in the orders LIPS, RIGHT_EYE_REGION and
-LEFT_EYE_REGION; a test compares them with the lists inside the network's own file.
+0..467 are the mesh; 468..472 the right iris, 473..477 the left one: centre, then four points on its rim (right, top,
+left, bottom on the screen, for both eyes). The attention network refines lips and eyes in the orders LIPS,
+RIGHT_EYE_REGION and LEFT_EYE_REGION; a test compares them with the lists inside the network's own file.
 """
 
 from __future__ import annotations
 
+# fmt: off
+# ruff: noqa: RUF005  the tables stand in rows that mean something
 COUNT = 478
 MESH_COUNT = 468
 
@@ -80,8 +82,7 @@ IBUG_68 = (
 )
 """The landmarks nearest to the 68 iBUG points, in their order. Approximate: the jaw follows the mesh's own contour."""
 
-# fmt: off
-MIRROR = (
+MIRROR: tuple[int, ...] = (
     0, 1, 2, 248, 4, 5, 6, 249, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 250, 251, 252, 253, 254, 255,
     256, 257, 258, 259, 260, 261, 262, 263, 264, 265, 266, 267, 268, 269, 270, 271, 272, 273, 274, 275, 276,
     277, 278, 279, 280, 281, 282, 283, 284, 285, 286, 287, 288, 289, 290, 291, 292, 293, 294, 295, 296, 297,
@@ -105,6 +106,5 @@ MIRROR = (
     221, 222, 223, 224, 225, 226, 227, 228, 229, 230, 231, 232, 233, 234, 235, 236, 237, 238, 239, 240, 241,
     242, 243, 244, 245, 246, 247, 473, 476, 475, 474, 477, 468, 471, 470, 469, 472,
 )
-# fmt: on
-"""The landmark that each one becomes when the picture is mirrored. Measured: the network was run on three pictures and on
-their mirror images, and the assignment with the least squared distance taken; it is its own inverse."""
+"""The landmark that each one becomes when the picture is mirrored. Measured: the network was run on three pictures and
+on their mirror images, and the assignment with the least squared distance taken; it is its own inverse."""

@@ -29,7 +29,9 @@ FACE_MESH = WeightsFile(
     "face_landmark_with_attention.tflite",
     "e06a804e0144f9929eda782122916b35d60c697c3c9344013ca2bbe76a6ce2b4",
 )
-LICENCE = "Face detector and face mesh networks: Google MediaPipe, Apache-2.0; commercial use allowed."
+LICENCE = (
+    "Face detector and face mesh networks: Google MediaPipe, Apache-2.0; commercial use allowed."
+)
 REINSTALL = "Install the engine's models again."
 
 
@@ -42,7 +44,9 @@ def read_weights(models: Path, file: WeightsFile) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise WeightsMissing(f"The network file {file.name} is not in {models}.", REINSTALL) from error
+        raise WeightsMissing(
+            f"The network file {file.name} is not in {models}.", REINSTALL
+        ) from error
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise WeightsCorrupt(f"The network file {path} is damaged or another version.", REINSTALL)
     return content
