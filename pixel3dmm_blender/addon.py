@@ -46,7 +46,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Take everything back; a job or an engine that will not end must not keep the classes registered."""
+    """Take everything back; an engine that will not end must not keep the classes registered."""
     try:
         jobs.unregister()
     except Exception:

@@ -1,31 +1,38 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The change of basis between the wire and Blender: points, rotations, cameras. No other file turns an axis.
+"""The change of basis between wire and Blender: points, rotations, cameras. Here alone axes turn.
 
-Wire: x to the subject's left, y up, z out of the face; camera frames are OpenCV's (x right, y down, z forward).
-Blender: x to the subject's left, z up, the nose points to -y; cameras look along their own -z with y up.
-Both are metres and right-handed, so the change is one rotation: a quarter turn about x.
+Wire: x to the subject's left, y up, z out of the face; camera frames are OpenCV's (x right, y down,
+z forward). Blender: x to the subject's left, z up, the nose points to -y; cameras look along their
+own -z with y up. Both are metres and right-handed, so the change is one rotation: a quarter turn
+about x.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from ..wire import Camera, Doubles, Floats
 
+Points = TypeVar("Points", Floats, Doubles)
+
 TO_BLENDER: Final[Doubles] = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 _FROM_OPENCV: Final[Doubles] = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
-def points_to_blender(points: Floats) -> Floats:
-    """Turn wire points or axis-angle vectors [..., 3] to Blender's axes; exact, no arithmetic but a sign."""
-    return np.stack((points[..., 0], -points[..., 2], points[..., 1]), axis=-1)
+def points_to_blender(points: Points) -> Points:
+    """Turn wire points or axis-angle vectors [..., 3] to Blender's axes; exact."""
+    turned = np.empty_like(points)
+    turned[..., 0], turned[..., 1], turned[..., 2] = points[..., 0], -points[..., 2], points[..., 1]
+    return turned
 
 
-def points_from_blender(points: Floats) -> Floats:
+def points_from_blender(points: Points) -> Points:
     """Undo points_to_blender."""
-    return np.stack((points[..., 0], points[..., 2], -points[..., 1]), axis=-1)
+    turned = np.empty_like(points)
+    turned[..., 0], turned[..., 1], turned[..., 2] = points[..., 0], points[..., 2], -points[..., 1]
+    return turned
 
 
 def rotations_to_blender(rotations: Doubles) -> Doubles:

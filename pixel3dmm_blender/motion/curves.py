@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """FaceTrack -> what to key, in Blender's terms but without bpy.
 
-Bones are keyed as quaternions in their own rest frame, whose x axis is the subject's left: a positive turn about x
-looks down, nods and opens the jaw alike.
+Bones are keyed as quaternions in their own rest frame, whose x axis is the subject's left: a
+positive turn about x looks down, nods and opens the jaw alike.
 """
 
 from __future__ import annotations
@@ -46,9 +46,12 @@ class Curve:
 
 
 def describe_track(rig: HeadRig, track: FaceTrack, place: Floats) -> tuple[Curve, ...]:
-    """Describe every motion of a track; ``place`` [3] is where the head's origin stands in the scene (Blender axes)."""
+    """Describe every motion of a track.
+
+    ``place`` [3] is where the head's origin stands in the scene, in Blender's axes and metres.
+    """
     frames = (track.frames + FIRST_FRAME).astype(np.float32)
-    location = points_to_blender(track.transl) + place
+    location = points_to_blender(track.transl).astype(np.float64) + place
     turned = unwrap_quaternions(quaternion_from_axis_angle(points_to_blender(track.rotation)))
     curves = _channels(frames, "location", "Head in the World", location)
     curves += _channels(frames, "rotation_quaternion", "Head in the World", turned)
@@ -74,14 +77,18 @@ def bone_quaternions(rig: HeadRig, track: FaceTrack) -> Doubles:
 
 
 def bone_frames(rig: HeadRig) -> Doubles:
-    """Rest axes of the bones as columns [J, 3, 3] in Blender's axes: y along the bone, x the subject's left."""
+    """Find the bones' rest axes, columns of [J, 3, 3]: y along the bone, x the subject's left."""
     along = points_to_blender((rig.bone_tails - rig.bone_heads).astype(np.float64))
     y = along / np.linalg.norm(along, axis=1, keepdims=True)
     # A bone that itself points sideways has no left; any axis across it will do.
-    left = np.where(np.abs(y[:, :1]) > 0.99, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
+    is_sideways = np.abs(y[:, 0]) > 0.99
+    left = np.zeros_like(y)
+    left[:, 0], left[:, 2] = ~is_sideways, is_sideways
     x = left - np.sum(left * y, axis=1, keepdims=True) * y
     x /= np.linalg.norm(x, axis=1, keepdims=True)
-    return np.stack((x, y, np.cross(x, y)), axis=2)
+    frames = np.empty((len(y), 3, 3))
+    frames[:, :, 0], frames[:, :, 1], frames[:, :, 2] = x, y, np.cross(x, y)
+    return frames
 
 
 def _channels(frames: Floats, path: str, group: str, values: Doubles) -> list[Curve]:

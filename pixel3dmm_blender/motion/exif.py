@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a photo must be turned to stand upright: EXIF orientation of a JPEG. Blender's own loader does not look at it.
+"""How a JPEG must be turned to stand upright: EXIF orientation, at which Blender does not look.
 
 Written by the EXIF 2.3 specification: APP1 segment, TIFF header, first directory, tag 0x0112.
 """
@@ -18,7 +18,7 @@ _TAG_ORIENTATION = 0x0112
 
 
 def read_orientation(path: Path) -> int:
-    """Read the EXIF orientation 1..8 of a photo; 1 (upright) where a file says nothing that can be read."""
+    """Read the EXIF orientation 1..8 of a photo; 1 (upright) where none can be read."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)

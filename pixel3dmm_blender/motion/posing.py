@@ -2,10 +2,12 @@
 """HeadRig + one frame of a FaceTrack -> vertices: what Blender will show, in numpy.
 
     keyed  = neutral + sum_n value_n keys_n                                       (shape keys)
-    posed  = sum_j weight_jv G_j keyed_v,  G_j = G_parent(j) T(h_j) R_j T(-h_j)   (linear blend skinning)
-    world  = R posed + transl                                                     (the head in the world)
+    posed  = sum_j weight_jv G_j keyed_v,  G_j = G_parent(j) T(h_j) R_j T(-h_j)   (linear blend
+    skinning) world  = R posed + transl                                                     (the
+    head in the world)
 
-Everything in wire axes and metres; h_j are the bone heads. A name in the track that the rig lacks is an error.
+Everything in wire axes and metres; h_j are the bone heads. A name in the track that the rig lacks
+is an error.
 """
 
 from __future__ import annotations
@@ -23,14 +25,14 @@ def pose_head(rig: HeadRig, track: FaceTrack, i: int) -> Doubles:
 
 
 def key_values(rig: HeadRig, track: FaceTrack) -> Floats:
-    """Order the track's expression by the rig's keys: [T, N], 0 for keys that the track does not name."""
+    """Order the track's expression by the rig's keys [T, N]; keys that it does not name are 0."""
     values = np.zeros((len(track.frames), len(rig.key_names)), np.float32)
     values[:, _places(track.expression_names, rig.key_names, "key")] = track.expression
     return values
 
 
 def joint_rotations(rig: HeadRig, track: FaceTrack) -> Floats:
-    """Order the track's joint rotations by the rig's bones: axis-angle [T, J, 3], 0 for bones it does not name."""
+    """Order the track's axis-angle rotations by the rig's bones [T, J, 3]; others are 0."""
     rotations = np.zeros((len(track.frames), len(rig.bone_names), 3), np.float32)
     rotations[:, _places(track.joint_names, rig.bone_names, "bone")] = track.joint_rotation
     return rotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Rotations: axis-angle (radians, the wire's form), matrices, and unit quaternions (w, x, y, z: Blender's form)."""
+"""axis-angle (radians, on the wire), matrices, unit quaternions (w, x, y, z, in Blender)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from ..wire import Doubles, Floats
 
 
-def matrix_from_axis_angle(vectors: Floats) -> Doubles:
+def matrix_from_axis_angle(axis_angle: Floats | Doubles) -> Doubles:
     """Turn axis-angle vectors [..., 3] into matrices [..., 3, 3] (Rodrigues' formula)."""
-    vectors = np.asarray(vectors, np.float64)
+    vectors = np.asarray(axis_angle, np.float64)
     angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
     x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
     zero = np.zeros_like(x)
@@ -21,9 +21,9 @@ def matrix_from_axis_angle(vectors: Floats) -> Doubles:
     return np.eye(3) + first * cross + second * (cross @ cross)
 
 
-def quaternion_from_axis_angle(vectors: Floats) -> Doubles:
+def quaternion_from_axis_angle(axis_angle: Floats | Doubles) -> Doubles:
     """Turn axis-angle vectors [..., 3] into unit quaternions [..., 4]."""
-    vectors = np.asarray(vectors, np.float64)
+    vectors = np.asarray(axis_angle, np.float64)
     half = 0.5 * np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.concatenate((np.cos(half), 0.5 * np.sinc(half / np.pi) * vectors), axis=-1)
 
@@ -40,7 +40,7 @@ def matrix_from_quaternion(quaternions: Doubles) -> Doubles:
 
 
 def unwrap_quaternions(quaternions: Doubles) -> Doubles:
-    """Choose signs along time [T, 4] so that no step flips: q and -q are one rotation, but not to an F-curve."""
+    """Choose signs along time [T, 4] so that no step flips: to an F-curve q and -q differ."""
     steps = np.sum(quaternions[1:] * quaternions[:-1], axis=-1)
     signs = np.cumprod(np.concatenate(([1.0], np.where(steps < 0.0, -1.0, 1.0))))
     return quaternions * signs[:, None]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Curves -> one Action. The only file that knows slots, layers, strips and channelbags (Blender 4.4 and later)."""
+"""Curves -> one Action. The only file that knows slots, layers, strips and channelbags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..motion.curves import Curve, Owner
 
 _LINEAR: Final = 1
-"""Interpolation of dense keys, by its number in Blender's enumeration: there is nothing to ease between frames."""
+"""Interpolation by its number in Blender's enumeration: between frames there is nothing to ease."""
 
 
 def key_track(

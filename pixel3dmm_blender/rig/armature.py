@@ -12,7 +12,7 @@ from ..wire import Doubles, HeadRig
 
 
 def build_armature(rig: HeadRig, name: str, collection: bpy.types.Collection) -> bpy.types.Object:
-    """Build the bones; the object is linked to ``collection``, for bones can be made in Edit Mode only.
+    """Build the bones; the object is linked first, for bones can be made in Edit Mode only.
 
     The scene must be in Object Mode; it is so again afterwards, and the armature is active.
     """
@@ -34,7 +34,7 @@ def build_armature(rig: HeadRig, name: str, collection: bpy.types.Collection) ->
 
 
 def bind(head: bpy.types.Object, armature: bpy.types.Object) -> None:
-    """Parent the head to its armature and let the bones bend it; the weights lie in the head's groups already."""
+    """Parent the head to its armature and let the bones bend it by the head's vertex groups."""
     head.parent = armature
     bend = head.modifiers.new("Armature", "ARMATURE")
     bend.object = armature

@@ -21,7 +21,7 @@ SENSOR_MM: Final = 36.0
 
 
 def build_camera(camera: Camera, name: str) -> bpy.types.Object:
-    """Build a camera whose picture is the wire camera's, pixel by pixel, at the render size set by fit_render.
+    """Build a camera whose picture is the wire camera's, pixel by pixel, at fit_render's size.
 
     Both shifts are parts of the picture's width, for the sensor is fitted horizontally.
     """
@@ -50,7 +50,7 @@ def fit_render(scene: bpy.types.Scene, camera: Camera, owner: bpy.types.Object) 
 
 
 def add_plate(owner: bpy.types.Object, path: Path) -> None:
-    """Put the footage behind the head in the camera's view. A photo is packed into the .blend, a clip is linked."""
+    """Put the footage behind the head in the camera's view: a photo packed, a clip linked."""
     image = load_upright(path)
     lens = owner.data
     lens.show_background_images = True

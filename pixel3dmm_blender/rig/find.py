@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which person, and which part of it, an object is. Answered by custom properties, so renaming breaks nothing."""
+"""Which part of which person an object is: told by custom properties, so renaming breaks nothing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HeadRig -> mesh object: faces, UV maps, material slots, vertex groups, and where it comes from."""
+"""HeadRig -> mesh object: faces, UV maps, material slots, vertex groups, provenance."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def build_head(
 
 
 def fill_group(head: bpy.types.Object, name: str, weights: Floats) -> None:
-    """Make a vertex group of weights [V]; vertices of one weight go in one call, for Blender has no bulk call."""
+    """Make a vertex group of weights [V]; Blender has no bulk call, so one call per distinct weight."""
     group = head.vertex_groups.new(name=name)
     held = np.flatnonzero(weights > _WEIGHTLESS)
     values, inverse = np.unique(weights[held], return_inverse=True)

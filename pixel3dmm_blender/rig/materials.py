@@ -30,7 +30,8 @@ def build_materials(rig: HeadRig, name: str, skin: Skin | None) -> tuple[bpy.typ
     """Build all material slots around one image."""
     image = pack_picture(skin.png, f"{name} Color", skin.width, skin.height) if skin else None
     if image is not None:
-        # Lashes and hair share the picture with the skin: their alpha must not darken colours next to them.
+        # Lashes and hair share the picture with the skin: their alpha must not darken colours next
+        # to them.
         image.alpha_mode = "CHANNEL_PACKED"
     uv_name = rig.uv_names[0] if rig.uv_names else ""
     return tuple(_build_material(look, name, image, uv_name) for look in rig.materials)
@@ -55,11 +56,13 @@ def _build_material(
     if image is not None:
         _paint(material.node_tree, shader, image, uv_name, look.alpha)
     if look.alpha:
-        # Dithered alpha needs no sorting, so lashes before hair before skin are right in every view.
+        # Dithered alpha needs no sorting, so lashes before hair before skin are right in every
+        # view.
         material.surface_render_method = "DITHERED"
         material.use_transparent_shadow = True
     else:
-        # A closed skin seen from inside (the mouth) is still skin; glTF would call it double-sided otherwise.
+        # A closed skin seen from inside (the mouth) is still skin; glTF would call it double-sided
+        # otherwise.
         material.use_backface_culling = False
     return material
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tracked -> a person in the scene: one collection with rig, head and camera.
 
-The armature is the root. After a photo the camera is its child, so the person can be moved and the match stays; after
-a clip the camera stands free, for the rig moves before it.
+The armature is the root. After a photo the camera is its child, so the person can be moved and the
+match stays; after a clip the camera stands free, for the rig moves before it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from pathlib import Path
 
 import bpy
 import numpy as np
+from mathutils import Matrix
 
+from ..motion.axes import points_to_blender
 from ..motion.curves import FIRST_FRAME, bone_quaternions, describe_track
 from ..motion.posing import key_values
+from ..motion.rotation import quaternion_from_axis_angle
 from ..wire import FaceTrack, Floats, FootageUnreadable, Tracked
 from .animate import key_track
 from .armature import bind, build_armature, set_pose
@@ -40,7 +43,7 @@ class Person:
 def build_person(
     scene: bpy.types.Scene, tracked: Tracked, name: str, plate: Path, skin: Skin | None
 ) -> Person:
-    """Build everything that a Tracked reply describes. The scene must be the current one, in Object Mode."""
+    """Build all that a Tracked reply describes; the scene must be current and in Object Mode."""
     place = find_free_place(scene, tracked.rig)
     collection = bpy.data.collections.new(name)
     scene.collection.children.link(collection)
@@ -55,7 +58,10 @@ def build_person(
     camera = build_camera(tracked.track.camera, f"{collection.name} Camera")
     collection.objects.link(camera)
     person = Person(collection, rig, head, camera)
-    _pose(scene, person, tracked, place)
+    if len(tracked.track.frames) > 1:
+        _animate(scene, person, tracked, place)
+    else:
+        _pose(person, tracked, place)
     _plate(person, plate)
     fit_render(scene, tracked.track.camera, camera)
     for owner, role in ((rig, Role.RIG), (head, Role.HEAD), (camera, Role.CAMERA)):
@@ -72,25 +78,26 @@ def _smooth_surface(head: bpy.types.Object) -> None:
     surface.uv_smooth = "NONE"
 
 
-def _pose(scene: bpy.types.Scene, person: Person, tracked: Tracked, place: Floats) -> None:
+def _pose(person: Person, tracked: Tracked, place: Floats) -> None:
+    """Show the photo's face: sliders and bones as solved."""
     track, rig = tracked.track, tracked.rig
-    values = key_values(rig, track)
-    if len(track.frames) > 1:
-        widen_sliders(person.head, rig.key_names, values)
-        curves = describe_track(rig, track, place)
-        key_track(person.collection.name, curves, person.rig, person.head.data.shape_keys)
-        person.camera.location += person.camera.location.__class__(place.tolist())
-        _fit_timeline(scene, track)
-        return
-    set_keys(person.head, rig.key_names, values[0])
+    set_keys(person.head, rig.key_names, key_values(rig, track)[0])
     set_pose(person.rig, rig, bone_quaternions(rig, track)[0])
+    location = points_to_blender(track.transl[0]) + place
+    person.rig.location = location.tolist()
+    turn = quaternion_from_axis_angle(points_to_blender(track.rotation[0]))
+    person.rig.rotation_quaternion = turn.tolist()
     person.camera.parent = person.rig
-    still = {
-        curve.data_path + str(curve.index): curve.values[0]
-        for curve in describe_track(rig, track, place)
-    }
-    person.rig.location = [still[f"location{axis}"] for axis in range(3)]
-    person.rig.rotation_quaternion = [still[f"rotation_quaternion{axis}"] for axis in range(4)]
+
+
+def _animate(scene: bpy.types.Scene, person: Person, tracked: Tracked, place: Floats) -> None:
+    """Key the clip's performance; the camera stands where the solver had it, seen from ``place``."""
+    track, rig = tracked.track, tracked.rig
+    widen_sliders(person.head, rig.key_names, key_values(rig, track))
+    curves = describe_track(rig, track, place)
+    key_track(person.collection.name, curves, person.rig, person.head.data.shape_keys)
+    person.camera.matrix_basis = Matrix.Translation(place.tolist()) @ person.camera.matrix_basis
+    _fit_timeline(scene, track)
 
 
 def _fit_timeline(scene: bpy.types.Scene, track: FaceTrack) -> None:
@@ -106,7 +113,8 @@ def _plate(person: Person, path: Path) -> None:
     try:
         add_plate(person.camera, path)
     except FootageUnreadable:
-        # The engine reads more formats than Blender (HEIC, 16-bit oddities): the head stands without its plate.
+        # The engine reads more formats than Blender (HEIC, 16-bit oddities): the head stands
+        # without its plate.
         person.camera["pixel3dmm_plate"] = str(path)
 
 

@@ -15,7 +15,7 @@ _TRIES = 64
 
 
 def find_free_place(scene: bpy.types.Scene, rig: HeadRig) -> Floats:
-    """Find the first free place [3] for the head along +x from the origin (Blender axes, metres)."""
+    """Find the first free place [3] for the head along +x (Blender axes, metres)."""
     vertices = points_to_blender(rig.neutral)
     low, high = vertices.min(axis=0) - _GAP_M, vertices.max(axis=0) + _GAP_M
     boxes = [

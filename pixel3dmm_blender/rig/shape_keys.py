@@ -28,7 +28,7 @@ def build_keys(head: bpy.types.Object, rig: HeadRig) -> None:
 
 
 def set_keys(head: bpy.types.Object, names: tuple[str, ...], values: Floats) -> None:
-    """Set the values [N] of named keys; a slider that is too short for a solved value is lengthened."""
+    """Set the values [N] of named keys; sliders that are too short are lengthened."""
     widen_sliders(head, names, values[None])
     blocks = head.data.shape_keys.key_blocks
     for name, value in zip(names, values.tolist(), strict=True):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The solve as custom properties of the rig, so that it can be read, compared and taken up again later."""
+"""The solve as custom properties of the rig: to be read, compared and taken up again later."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one engine process of this Blender: started by the first job, kept, stopped when idle, replaced when lost."""
+"""The one engine process: started by the first job, kept, stopped when idle, replaced when lost."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _engine: Final = Engine()
 
 
 def what_is_missing() -> str:
-    """Say in a few words what has to be installed first; empty if nothing. Looks at the disk every two seconds."""
+    """Say what has to be installed first; empty if nothing. Looks at the disk every two seconds."""
     if time.monotonic() - _engine.looked > _LOOK_AGAIN_S:
         _engine.missing = _look()
         _engine.looked = time.monotonic()
@@ -110,7 +110,7 @@ def stop_if_idle() -> None:
 
 
 def stop(*, wait: bool = False) -> None:
-    """Stop the engine. It ends by itself; a thread sees to one that does not, unless we ``wait``."""
+    """Stop the engine; a thread sees to its end, unless we ``wait`` for it."""
     session, _engine.session, _engine.ready = _engine.session, None, None
     if session is None:
         return

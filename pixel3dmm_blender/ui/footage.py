@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The chosen file as Footage: by path for an engine on this machine, as pixels for one elsewhere."""
+"""The chosen file as Footage: by path for an engine on this machine, else as pixels."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The job behind Install Engine: a thread makes the environment and fetches the open models; bpy is not touched there."""
+"""The job behind Install Engine: a thread, without bpy, makes the environment and fetches models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from . import engine, paths
 from .preferences import Settings
 
 _SHARE_OF_ENGINE: Final = 0.8
-_PACKAGES: Final = "PyTorch, NumPy, SciPy, PyAV (PyPI): BSD-3-Clause; Pillow (PyPI): MIT-CMU; 0.3 GB, with NVIDIA's libraries up to 3 GB"
+_PACKAGES: Final = (
+    "PyTorch, NumPy, SciPy, PyAV (PyPI): BSD-3-Clause; Pillow (PyPI): MIT-CMU; "
+    "0.3 GB, with NVIDIA's libraries up to 3 GB"
+)
 
 
 def describe_download() -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one job that runs, and the only timer. ``pump`` is an ordinary function: the timer calls it in a window, and
-``finish`` calls it in a loop where there is none, for timers never fire in the background.
+"""The one job that runs, and the only timer.
+
+``pump`` is an ordinary function: the timer calls it in a window, and ``finish`` calls it in a loop
+where there is none, for timers never fire in the background.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ _STOP_S: Final = 5.0
 
 
 class Job(Protocol):
-    """Something that takes longer than a redraw. Its methods are called from the main thread and return at once."""
+    """Something that takes longer than a redraw; its methods are for the main thread and return soon."""
 
     label: str
     stage: str
@@ -74,7 +76,7 @@ def start(job: Job) -> None:
 
 
 def finish() -> Pixel3dmmError | None:
-    """Run the job to its end, blocking, and return why it failed, if it did: for scripts without a window."""
+    """Run the job to its end, blocking, for scripts without a window; return why it failed."""
     while _state.job is not None:
         pump()
         time.sleep(_SYNCHRONOUS_S)
@@ -112,7 +114,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """End everything: the timer, the job, the engine. Whatever stayed would keep Blender from ending."""
+    """End timer, job and engine: whatever stayed would keep Blender from ending."""
     if bpy.app.timers.is_registered(pump):
         bpy.app.timers.unregister(pump)
     if _leave_file in bpy.app.handlers.load_pre:

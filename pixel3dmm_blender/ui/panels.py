@@ -84,7 +84,7 @@ class PIXEL3DMM_PT_settings(_Sidebar, bpy.types.Panel):
 
     bl_label = "Settings"
     bl_parent_id = "PIXEL3DMM_PT_reconstruct"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's way
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         """Show the settings of the scene."""
@@ -100,7 +100,7 @@ class PIXEL3DMM_PT_engine(_Sidebar, bpy.types.Panel):
 
     bl_label = "Engine"
     bl_parent_id = "PIXEL3DMM_PT_reconstruct"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012  Blender's way
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: bpy.types.Context) -> None:
         """Show state, licences of what is in use, and what can be done."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where things live. In an installed extension the server lies inside the package and what we write goes to the user's
-extension folder; in the repository they are ``server/`` and ``.environments/`` beside the package.
+"""Where things live.
 
+In an installed extension the server lies inside the package and what we write goes to the user's
+extension folder; in the repository they are ``server/`` and ``.environments/`` beside the package.
 The environment variables PIXEL3DMM_ENGINE_PYTHON and PIXEL3DMM_MODELS go before everything else.
 """
 
@@ -63,5 +64,5 @@ def models(settings: Settings) -> Path:
 
 
 def log() -> Path:
-    """Find the file that takes what the engine says beside the protocol; it goes when Blender ends."""
+    """Find the file that takes what the engine says beside the protocol."""
     return Path(bpy.app.tempdir) / "pixel3dmm-engine.log"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the user decides once: which Python, which machine, which folder, how long the engine stays."""
+"""What the user decides once: which Python, machine and folder, how long the engine stays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IDLE_MINUTES = 10
 
 @dataclass(frozen=True)
 class Settings:
-    """The preferences as plain values; the defaults where the add-on was not enabled as an extension."""
+    """The preferences as plain values; defaults where the add-on runs from its source."""
 
     engine_python: str = ""
     command_prefix: tuple[str, ...] = ()
@@ -46,12 +46,12 @@ class PIXEL3DMM_AP_preferences(bpy.types.AddonPreferences):
     else:
         engine_python: StringProperty(
             name="Engine Python",
-            description="Python that has the engine's packages; empty for the one that Install Engine makes",
+            description="Python with the engine's packages; empty for the one that we install",
             subtype="FILE_PATH",
         )
         command_prefix: StringProperty(
             name="Command Prefix",
-            description="Put before the engine's command to run it elsewhere, for example: ssh gpu-box",
+            description="Put before the engine's command to run it elsewhere: ssh gpu-box",
         )
         models_folder: StringProperty(
             name="Models Folder",

@@ -44,7 +44,7 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def diagnose(error: Pixel3dmmError | None) -> str:
-    """Write down what one needs to find a mistake: versions, places, the last failure, the engine's log."""
+    """Write down what helps to find a mistake: versions, places, the last failure, the log."""
     return "\n".join(_diagnosis(error))
 
 
@@ -52,14 +52,16 @@ def _diagnosis(error: Pixel3dmmError | None) -> Iterator[str]:
     settings = read_settings()
     ready = engine.ready()
     yield f"Pixel3DMM ({base_package}), protocol {PROTOCOL}"
-    yield f"Blender {bpy.app.version_string}, Python {platform.python_version()}, {platform.platform()}"
+    yield f"Blender {bpy.app.version_string}, Python {platform.python_version()}"
+    yield platform.platform()
     yield f"engine Python: {paths.python(settings)}"
     yield f"models: {paths.models(settings)}"
     yield f"missing: {engine.what_is_missing() or 'nothing'}"
     if ready is None:
         yield "engine: not running" if not engine.is_running() else "engine: starting"
     else:
-        yield f"engine: {ready.version} on {ready.device}, {ready.memory_bytes >> 20} MiB, heads {ready.heads}"
+        yield f"engine: {ready.version} on {ready.device}, {ready.memory_bytes >> 20} MiB"
+        yield f"heads: {', '.join(ready.heads)}"
     if error is not None:
         yield f"last failure: {error.code.value}: {error}"
         yield error.detail

@@ -14,7 +14,7 @@ import bpy
 from ..motion.png import encode_png
 from ..rig.materials import Skin
 from ..rig.person import build_person
-from ..wire import ERROR_OF_CODE, Cancelled, Fault, Message, Progress, Texture, TrackFace, Tracked
+from ..wire import ERROR_OF_CODE, Cancelled, Fault, Message, Progress, Texture, Tracked, TrackFace
 from . import engine
 from .footage import read_footage
 from .view import look_through_camera
@@ -58,7 +58,7 @@ class TrackJob:
                 engine.cancel(self._request)
 
     def advance(self) -> bool:
-        """Take up what the engine has answered; build once all is there and the user is not in the middle of an edit."""
+        """Take up what the engine has answered; build once all is there and no edit is under way."""
         if self._cancelled_at is not None:
             self._give_up(self._cancelled_at)
         if not self._request:
@@ -82,10 +82,8 @@ class TrackJob:
 
     def _receive(self, message: Message) -> None:
         record = message.record
-        if isinstance(record, Fault) and message.id <= self._request:
-            # A smaller number is the greeting's (or an abandoned request's, which answers that it was cancelled).
-            if message.id == self._request or record.code is not Cancelled.code:
-                raise ERROR_OF_CODE[record.code](record.message, record.hint, record.detail)
+        if isinstance(record, Fault) and self._is_mine(message.id, record):
+            raise ERROR_OF_CODE[record.code](record.message, record.hint, record.detail)
         if message.id != self._request:
             return
         if isinstance(record, Progress) and self._cancelled_at is None:
@@ -97,8 +95,13 @@ class TrackJob:
             self._skin = worker.submit(_encode, record.texture)
             worker.shutdown(wait=False)
 
+    def _is_mine(self, number: int, fault: Fault) -> bool:
+        """A smaller number is the greeting's, or a request's that was given up and says so late."""
+        late = number < self._request and fault.code is Cancelled.code
+        return number <= self._request and not late
+
     def _give_up(self, asked_at: float) -> None:
-        """Wait a moment for the engine to confirm; one that does not will not be trusted with the next job."""
+        """Wait a moment for the engine to confirm; one that does not is not kept for the next job."""
         if self._request and self._tracked is None:
             for message in engine.poll():
                 if message.id == self._request and isinstance(message.record, (Fault, Tracked)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the viewport shows when a head has come: the photo through its camera, and the head's own colours over it."""
+"""What the viewport shows when a head has come: the photo behind it, and its own colours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import bpy
 
 
 def look_through_camera(window: bpy.types.Window) -> None:
-    """Turn the window's largest viewport to the scene's camera and let solid shading show textures."""
+    """Turn the window's largest viewport to the camera and let solid shading show textures."""
     views = [area for area in window.screen.areas if area.type == "VIEW_3D"]
     if not views:
         return

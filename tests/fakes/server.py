@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A scripted engine that speaks the real wire over stdin and stdout: `python server.py`; its arguments are ignored.
+"""A scripted engine that speaks the real wire: `python server.py`; its arguments are ignored.
 
-What it does is said by the name of the photo: "fault" answers with a fault, "die" stops in the middle, "slow" works
-until it is cancelled, "stubborn" does not even listen to that, "clip" has many frames, "wide" and "tall" have other
-sizes, anything else succeeds. With FAKE_PROTOCOL in the environment it claims to speak that version.
+What it does is said by the name of the photo: "fault" answers with a fault, "die" stops in the
+middle, "slow" works until it is cancelled, "stubborn" does not even listen to that, "clip" has many
+frames, "wide" and "tall" have other sizes, anything else succeeds. With FAKE_PROTOCOL in the
+environment it claims to speak that version.
 """
 
 from __future__ import annotations

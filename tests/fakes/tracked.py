@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A synthetic Tracked reply: a small head of about a hundred vertices with keys, bones, texture and camera.
+"""A synthetic Tracked reply: a head of about a hundred vertices with keys, bones, texture, camera.
 
-The head is an ellipsoid of quads with a nose, two eyeball patches and one strip of lashes. What a landmark is does not
-matter here: the error is made up, the geometry is exact.
+The head is an ellipsoid of quads with a nose, two eyeball patches and one strip of lashes. What a
+landmark is does not matter here: the error is made up, the geometry is exact.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def make_tracked(
     texture_size: int = 64,
     has_texture: bool = True,
 ) -> Tracked:
-    """Make a reply with non-zero keys and bone turns, and a camera whose principal point is off the centre."""
+    """Make a reply with non-zero keys and bone turns, and an off-centre principal point."""
     rig = make_rig()
     return Tracked(
         track=make_track(width, height, frame_count),
@@ -68,7 +68,7 @@ def make_rig(rings: int = RINGS, segments: int = SEGMENTS, key_count: int = len(
         ),
         uv_names=("UVMap", "original"),
         uv=np.stack((uv, uv * 0.5)).astype(np.float32),
-        key_names=(KEYS + tuple(f"key_{i:03d}" for i in range(key_count)))[:key_count],
+        key_names=(*KEYS, *(f"key_{i:03d}" for i in range(key_count)))[:key_count],
         keys=_make_keys(vertices, key_count),
         key_min=np.zeros(key_count, np.float32),
         key_max=np.ones(key_count, np.float32),
@@ -181,7 +181,7 @@ def _make_shell(rings: int, segments: int) -> tuple[Floats, list[npt.NDArray[np.
 
 def _make_keys(vertices: Floats, count: int) -> Floats:
     chance = np.random.default_rng(7)
-    bumps = chance.normal(0.0, 0.05, (count, 1, 3)) + [0.0, -0.03, 0.08]
+    bumps = chance.normal(0.0, 0.05, (count, 1, 3)) + np.array([0.0, -0.03, 0.08])
     near = np.exp(-np.sum((vertices[None] - bumps) ** 2, axis=2) / 0.002)
     return (near[..., None] * chance.normal(0.0, 0.01, (count, 1, 3))).astype(np.float32)
 

@@ -23,7 +23,7 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
 
     bl_idname = "pixel3dmm.reconstruct_face"
     bl_label = "Reconstruct Face"
-    bl_options = {"REGISTER"}  # noqa: RUF012  Blender's way; the build pushes its own undo step when it is done
+    bl_options = {"REGISTER"}
 
     if TYPE_CHECKING:
         filepath: str
@@ -73,7 +73,7 @@ class PIXEL3DMM_OT_cancel(bpy.types.Operator):
 
     bl_idname = "pixel3dmm.cancel"
     bl_label = "Cancel"
-    bl_options = {"INTERNAL"}  # noqa: RUF012  Blender's way
+    bl_options = {"INTERNAL"}
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
@@ -93,7 +93,7 @@ class PIXEL3DMM_OT_drop_footage(bpy.types.Operator):
 
     bl_idname = "pixel3dmm.drop_footage"
     bl_label = "Reconstruct Dropped Photo"
-    bl_options = {"INTERNAL"}  # noqa: RUF012  Blender's way
+    bl_options = {"INTERNAL"}
 
     if TYPE_CHECKING:
         filepath: str
@@ -118,12 +118,12 @@ class PIXEL3DMM_FH_footage(bpy.types.FileHandler):
 
     @classmethod
     def poll_drop(cls, context: bpy.types.Context) -> bool:
-        """Take drops on the sidebar alone; in the viewport itself an image stays a reference image."""
+        """Take drops on the sidebar; in the viewport itself an image stays a reference image."""
         return _is_in_sidebar(context)
 
 
 def what_hinders(context: bpy.types.Context) -> str:
-    """Say why Reconstruct Face cannot work now; empty if it can. A script brings its own path, a panel must have one."""
+    """Say why Reconstruct Face cannot work now; empty if it can. A script may bring its own path."""
     job = jobs.running()
     if job is not None:
         return f"{job.label} is running"

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class PIXEL3DMM_OT_install_engine(bpy.types.Operator):
-    """Fetch the engine's packages and the open models, and make the engine's own Python environment"""
+    """Fetch the engine's packages and the open models into a Python environment of their own"""
 
     bl_idname = "pixel3dmm.install_engine"
     bl_label = "Install Engine"
-    bl_options = {"INTERNAL"}  # noqa: RUF012  Blender's way
+    bl_options = {"INTERNAL"}
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
@@ -62,7 +62,7 @@ class PIXEL3DMM_OT_stop_engine(bpy.types.Operator):
 
     bl_idname = "pixel3dmm.stop_engine"
     bl_label = "Stop Engine"
-    bl_options = {"INTERNAL"}  # noqa: RUF012  Blender's way
+    bl_options = {"INTERNAL"}
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
@@ -80,7 +80,7 @@ class PIXEL3DMM_OT_copy_diagnostics(bpy.types.Operator):
 
     bl_idname = "pixel3dmm.copy_diagnostics"
     bl_label = "Copy Diagnostics"
-    bl_options = {"INTERNAL"}  # noqa: RUF012  Blender's way
+    bl_options = {"INTERNAL"}
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Copy them."""
@@ -94,7 +94,7 @@ class PIXEL3DMM_OT_dismiss(bpy.types.Operator):
 
     bl_idname = "pixel3dmm.dismiss"
     bl_label = "Dismiss"
-    bl_options = {"INTERNAL"}  # noqa: RUF012  Blender's way
+    bl_options = {"INTERNAL"}
 
     def execute(self, _context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Forget it."""
