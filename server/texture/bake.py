@@ -12,12 +12,15 @@ from server.texture.colors import to_srgb
 from server.texture.eyes import paint_eyes
 from server.texture.hair import paint_hair, paint_lashes
 from server.texture.mouth import paint_mouth
-from server.texture.shot import Shot, crop_shot
+from server.texture.shot import Shot, crop_shot, shrink_shot
 from server.texture.skin import find_skin
 from server.texture.skin_paint import paint_skin, prepare
 
-_FACE_SHARE = 0.45
+_FACE_SHARE = 0.32
 """Face height against the texture's side: photos larger than that are shrunk first, which also removes aliasing."""
+
+_MASK_FACE_PX = 240.0
+"""Face height at which masks and depths are found."""
 
 
 def bake_texture(model: HeadModel, atlas: Atlas, shot: Shot) -> Texture:
@@ -31,13 +34,14 @@ def bake_texture(model: HeadModel, atlas: Atlas, shot: Shot) -> Texture:
         atlas: of that head, see `load_atlas`; its size is the texture's.
         shot: the posed head [V, 3] in world metres, its camera, the photo, and the 478 landmarks found in it.
     """
-    shot = crop_shot(shot, _FACE_SHARE * atlas.size)
-    skin = find_skin(shot)
-    seen = prepare(model, shot, skin.weight)
+    shot = shrink_shot(crop_shot(shot), _FACE_SHARE * atlas.size)
+    small = shrink_shot(shot, _MASK_FACE_PX)
+    skin = find_skin(small)
+    seen = prepare(model, small, skin.weight, shot.pixels)
     color = np.tile(skin.color, (len(atlas.covered), 1))
     alpha = np.ones(len(atlas.covered), np.float32)
     observed = np.zeros(len(atlas.covered), bool)
-    texels, values, known = paint_skin(model, atlas, shot, skin, seen)
+    texels, values, known = paint_skin(model, atlas, small, skin, seen)
     color[texels], observed[texels] = values, known
     for texels, values in (paint_eyes(model, atlas, shot), paint_mouth(model, atlas)):
         color[texels] = values

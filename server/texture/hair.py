@@ -36,13 +36,13 @@ def paint_hair(model: HeadModel, atlas: Atlas, hair: Floats | None) -> Strands:
         bare = np.tile(np.array([0.2, 0.14, 0.1], np.float32), (len(texels), 1))
         return Strands(texels, bare, np.zeros(len(texels), np.float32))
     rest = atlas.spread(model.template, texels)
-    inside = atlas.spread(edge_distance(model, "hair")[:, None], texels)[:, 0]
+    dense = atlas.spread(_density(model)[:, None], texels)[:, 0]
     around, along = _combed(rest, model)
     strand = value_noise(np.stack([around, along], axis=1), np.array([220.0, 14.0]), 3)
     fine = value_noise(np.stack([around, along], axis=1), np.array([520.0, 22.0]), 4)
     lock = value_noise(np.stack([around, along], axis=1), np.array([34.0, 5.0]), 5)
     bright = np.exp(0.28 * strand + 0.22 * fine + 0.22 * lock)
-    ragged = inside / _FADE_M + 0.35 * strand + 0.35 * fine + 0.3 * lock - 0.1
+    ragged = 1.5 * dense + (0.30 * strand + 0.40 * fine + 0.25 * lock) * (dense < 0.95) - 0.25
     return Strands(texels, hair * bright[:, None], _smooth(ragged))
 
 
@@ -59,15 +59,17 @@ def paint_lashes(model: HeadModel, atlas: Atlas) -> Strands:
     return Strands(texels, np.tile(_LASH, (len(texels), 1)), 0.92 * alpha)
 
 
-def edge_distance(model: HeadModel, word: str) -> Floats:
-    """How far inside its open edge each vertex of a material lies, metres [V]; 0 elsewhere."""
-    vertices, edge = _open_edge(model, word)
-    distance = np.zeros(len(model.template), np.float32)
+def _density(model: HeadModel) -> Floats:
+    """How dense the hair is at each vertex, 0..1 [V]: the head's group, else by the distance from the cap's edge."""
+    if "hair" in model.group_names:
+        return model.groups[model.group_names.index("hair")]
+    vertices, edge = _open_edge(model, "hair")
+    density = np.zeros(len(model.template), np.float32)
+    density[vertices] = 1.0
     if len(edge):
-        distance[vertices] = cKDTree(model.template[edge]).query(model.template[vertices])[0]
-    elif len(vertices):
-        distance[vertices] = 1.0
-    return distance
+        away = cKDTree(model.template[edge]).query(model.template[vertices])[0]
+        density[vertices] = _smooth(away / _FADE_M)
+    return density
 
 
 def _open_edge(model: HeadModel, word: str) -> tuple[Ints, Ints]:

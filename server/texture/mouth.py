@@ -4,112 +4,94 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from pixel3dmm_blender.wire import Floats, Ints
 from server.heads.model import HeadModel
 from server.texture.atlas import Atlas
+from server.texture.fill import mesh_edges
 from server.texture.noise import value_noise
 
-_TOOTH = np.array([0.62, 0.56, 0.46], np.float32)
-_GAP = np.array([0.20, 0.11, 0.075], np.float32)
-_GUM = np.array([0.36, 0.12, 0.105], np.float32)
-_TONGUE = np.array([0.34, 0.10, 0.09], np.float32)
-_CAVITY = np.array([0.060, 0.012, 0.011], np.float32)
-_UPPER_WIDTHS_M = (0.0085, 0.0066, 0.0077, 0.0070, 0.0068, 0.0100, 0.0098, 0.0090)
-_LOWER_WIDTHS_M = (0.0053, 0.0059, 0.0069, 0.0070, 0.0071, 0.0110, 0.0105, 0.0100)
-"""From the middle backwards; mean crown widths of adults (Wheeler's Dental Anatomy, rounded)."""
-_CROWN_M = 0.0095
-"""Height of a crown; above it (below it in the lower jaw) there is gum."""
+_TOOTH = np.array([0.66, 0.60, 0.50], np.float32)
+_TIP = np.array([0.62, 0.60, 0.55], np.float32)
+_NECK = np.array([0.52, 0.38, 0.25], np.float32)
+_GUM = np.array([0.36, 0.13, 0.115], np.float32)
+_TONGUE = np.array([0.36, 0.125, 0.11], np.float32)
+_CAVITY = np.array([0.14, 0.032, 0.028], np.float32)
+_CROWN_M = 0.009
+"""Height of a crown; beyond it there is gum."""
+_GAP_SHARE = 0.18
+"""Share of a crown's half width that darkens towards its neighbour."""
 
 
 def paint_mouth(model: HeadModel, atlas: Atlas) -> tuple[Ints, Floats]:
     """Colour all texels of the mouth's slots: (texels, linear [n, 3])."""
     parts: list[tuple[Ints, Floats]] = []
-    for word, paint in (("mouth", _paint_cavity), ("tongue", _paint_tongue), ("gum", _paint_gums)):
+    for word, color, reach_m in (("mouth", _CAVITY, 0.03), ("tongue", _TONGUE, 0.07), ("gum", _GUM, 0.05)):
         texels = atlas.of_slot(model, word)
-        parts.append((texels, paint(atlas.spread(model.template, texels))))
-    for texels, upper in _jaws(model, atlas):
-        parts.append((texels, _paint_teeth(atlas.spread(model.template, texels), upper)))
+        parts.append((texels, _paint_flesh(atlas.spread(model.template, texels), color, reach_m)))
+    teeth = atlas.of_slot(model, "teeth", "tooth")
+    parts.append((teeth, _paint_teeth(model, atlas, teeth)))
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
-def _jaws(model: HeadModel, atlas: Atlas) -> list[tuple[Ints, bool]]:
-    """Texels of the upper (True) and of the lower teeth: the lower ones fall when the jaw opens."""
-    texels = atlas.of_slot(model, "teeth", "tooth")
-    if not len(texels):
-        return []
-    drop = atlas.spread(_jaw_drop(model)[:, None], texels)[:, 0]
-    low = drop > 0.5 * max(float(drop.max()), 1e-6)
-    return [(part, upper) for part, upper in ((texels[~low], True), (texels[low], False)) if len(part)]
-
-
-def _jaw_drop(model: HeadModel) -> Floats:
-    """How far each vertex falls when the jaw opens, by key and by joint, arbitrary unit, [V]."""
-    drop = np.zeros(len(model.template), np.float32)
-    if "jawOpen" in model.expression_names:
-        drop = drop - model.expression[model.expression_names.index("jawOpen"), :, 1]
-    if "jaw" in model.joint_names:
-        drop = drop + 0.01 * model.skin_weights[model.joint_names.index("jaw")]
-    return drop
-
-
-def _paint_teeth(rest: Floats, upper: bool) -> Floats:
-    """Crowns with rounded sides, dark gaps, gum at their necks; yellower and darker towards the back."""
-    arch, depth = _along_arch(rest)
-    widths = np.cumsum((0.0, *(_UPPER_WIDTHS_M if upper else _LOWER_WIDTHS_M)))
-    number = np.clip(np.searchsorted(widths, arch, side="right") - 1, 0, len(widths) - 2)
-    place = (arch - widths[number]) / (widths[number + 1] - widths[number])
-    height = rest[:, 1].max() - rest[:, 1] if upper else rest[:, 1] - rest[:, 1].min()
-    crown = min(_CROWN_M, 0.8 * float(np.ptp(rest[:, 1])))
-    neck = float(np.ptp(rest[:, 1])) - crown
-    side = np.abs(2.0 * place - 1.0)
-    # The gum climbs between two teeth and bows above each.
-    gum = 1.0 - _step(-0.0006, 0.0006, height - neck - 0.0016 * side**2)
-    shade = 1.0 - 0.30 * _step(0.012, 0.040, depth) - 0.10 * (number >= 2)
-    color = _TOOTH * shade[:, None] * (1.0 - 0.16 * side**3)[:, None]
-    color = _mix(color, _TOOTH * np.array([0.95, 0.86, 0.66], np.float32), 0.35 * _step(0.0, 0.05, depth))
-    gap = _step(0.86, 1.0, side) * 0.75
-    color = _mix(color, _GAP, gap)
-    return _mix(color, _GUM * shade[:, None], gum).astype(np.float32)
-
-
-def _along_arch(rest: Floats) -> tuple[Floats, Floats]:
-    """Arc length from the middle of the arch, and how far behind its front each point lies, metres."""
-    front = float(rest[:, 2].max())
-    depth = front - rest[:, 2]
-    across = np.abs(rest[:, 0])
-    order = np.argsort(across + depth)
-    bins = np.linspace(0.0, float((across + depth).max()) + 1e-6, 40)
-    group = np.digitize((across + depth)[order], bins)
-    count = np.maximum(np.bincount(group, minlength=len(bins) + 1), 1)
-    mean_x = np.bincount(group, across[order], len(bins) + 1) / count
-    mean_z = np.bincount(group, depth[order], len(bins) + 1) / count
-    known = np.flatnonzero(np.bincount(group, minlength=len(bins) + 1))
-    path = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(mean_x[known]), np.diff(mean_z[known])))])
-    middle = (across + depth)[order]
-    centre = np.bincount(group, middle, len(bins) + 1)[known] / count[known]
-    return np.interp(across + depth, centre, path + mean_x[known[0]]).astype(np.float32), depth
-
-
-def _paint_tongue(rest: Floats) -> Floats:
-    rough = value_noise(rest, np.full(3, 900.0), 7) if len(rest) else np.zeros(0, np.float32)
-    color = _TONGUE * np.exp(0.10 * rough)[:, None]
-    return _darker_behind(color, rest, 0.05)
-
-
-def _paint_gums(rest: Floats) -> Floats:
-    return _darker_behind(np.tile(_GUM, (len(rest), 1)), rest, 0.05)
-
-
-def _paint_cavity(rest: Floats) -> Floats:
-    return _darker_behind(np.tile(_CAVITY * 2.2, (len(rest), 1)), rest, 0.03)
-
-
-def _darker_behind(color: Floats, rest: Floats, reach_m: float) -> Floats:
+def _paint_flesh(rest: Floats, color: Floats, reach_m: float) -> Floats:
+    """Wet flesh: a little uneven, darker behind, where light from the lips does not come."""
     if not len(rest):
-        return color
+        return np.zeros((0, 3), np.float32)
+    rough = value_noise(rest, np.full(3, 500.0), 7)
     behind = np.clip((rest[:, 2].max() - rest[:, 2]) / reach_m, 0.0, 1.0)
-    return (color * (1.0 - 0.75 * behind)[:, None]).astype(np.float32)
+    return (color * ((1.0 - 0.8 * behind) * np.exp(0.12 * rough))[:, None]).astype(np.float32)
+
+
+def _paint_teeth(model: HeadModel, atlas: Atlas, texels: Ints) -> Floats:
+    """Crowns: warm at the neck, greyer at the tip, darker beside their neighbours and towards the back."""
+    if not len(texels):
+        return np.zeros((0, 3), np.float32)
+    height, side, depth = atlas.spread(_crown_coordinates(model), texels).T
+    color = _mix(np.tile(_TOOTH, (len(texels), 1)), _TIP, 1.0 - _step(0.0, 0.003, height))
+    color = _mix(color, _NECK, 0.6 * _step(0.45 * _CROWN_M, _CROWN_M, height))
+    color = _mix(color, _GUM, _step(_CROWN_M - 0.0004, _CROWN_M + 0.0004, height))
+    shade = (1.0 - 0.5 * _step(1.0 - _GAP_SHARE, 1.0, side)) * (1.0 - 0.45 * _step(0.010, 0.040, depth))
+    return (color * shade[:, None]).astype(np.float32)
+
+
+def _crown_coordinates(model: HeadModel) -> Floats:
+    """Per vertex [V, 3]: metres from the biting edge, 0..1 from a crown's middle to its side, metres behind the front."""
+    slots = [i for i, material in enumerate(model.materials) if "teeth" in material.name or "tooth" in material.name]
+    corner = np.repeat(np.isin(model.face_materials, slots), model.face_sizes)
+    teeth = np.unique(model.face_vertices[corner])
+    count = len(model.template)
+    edges = mesh_edges(model)
+    graph = sparse.coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    labels = connected_components(graph, directed=False)[1]
+    rest = model.template.astype(np.float64)
+    middle = 0.5 * (rest[teeth, 1].min() + rest[teeth, 1].max())
+    front = rest[teeth, 2].max()
+    coordinates = np.zeros((count, 3), np.float32)
+    for label in np.unique(labels[teeth]):
+        crown = teeth[labels[teeth] == label]
+        points = rest[crown]
+        upper = points[:, 1].mean() > middle
+        edge = points[:, 1].min() if upper else points[:, 1].max()
+        coordinates[crown, 0] = np.abs(points[:, 1] - edge)
+        coordinates[crown, 1] = _sideways(points)
+        coordinates[crown, 2] = front - points[:, 2]
+    return coordinates
+
+
+def _sideways(points: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Floats:
+    """How far from the middle of its width each point of one crown lies, 0..1; 0 for a row that is one piece."""
+    centre = points.mean(axis=0)
+    width = np.hypot(*np.ptp(points[:, [0, 2]], axis=0))
+    if width > 0.02:
+        return np.zeros(len(points), np.float32)
+    # The arch runs across the ray from its focus, 42 mm behind the front teeth, to the crown.
+    ray = np.array([centre[0], max(centre[2] - (points[:, 2].max() - 0.042), 1e-3)])
+    across = np.array([ray[1], -ray[0]]) / np.linalg.norm(ray)
+    along = np.abs((points[:, [0, 2]] - centre[[0, 2]]) @ across)
+    return (along / max(float(along.max()), 1e-6)).astype(np.float32)
 
 
 def _step(low: float, high: float, value: Floats) -> Floats:

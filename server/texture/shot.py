@@ -32,11 +32,8 @@ class Shot(Record):
         return float(np.linalg.norm(self.landmarks_px[CHIN] - self.landmarks_px[FOREHEAD]))
 
 
-def crop_shot(shot: Shot, face_height_px: float) -> Shot:
-    """Cut out face and hair and shrink to a face of at most ``face_height_px`` (never enlarge).
-
-    The camera and the landmarks follow; shrinking averages (no aliasing). A face half outside the photo is fine.
-    """
+def crop_shot(shot: Shot) -> Shot:
+    """Cut out face and hair; a face half outside the photo is fine. The camera and the landmarks follow."""
     height = shot.face_height_px()
     low = np.floor(shot.landmarks_px.min(axis=0) - 0.75 * height).astype(int)
     high = np.ceil(shot.landmarks_px.max(axis=0) + 0.75 * height).astype(int)
@@ -44,12 +41,19 @@ def crop_shot(shot: Shot, face_height_px: float) -> Shot:
     low, high = np.clip(low, 0, size - 1), np.clip(high, 1, size)
     high = np.maximum(high, low + 1)
     pixels = shot.pixels[low[1] : high[1], low[0] : high[0]]
-    wanted = min(1.0, face_height_px / height)
-    small = np.maximum(np.round((high - low) * wanted).astype(int), 1)
-    if wanted < 1.0:
-        picture = Image.fromarray(np.ascontiguousarray(pixels))
-        pixels = np.asarray(picture.resize((int(small[0]), int(small[1])), Image.Resampling.BOX, reducing_gap=3.0))
-    return _moved(shot, np.ascontiguousarray(pixels), low.astype(np.float64), small / (high - low))
+    return _moved(shot, np.ascontiguousarray(pixels), low.astype(np.float64), np.ones(2))
+
+
+def shrink_shot(shot: Shot, face_height_px: float) -> Shot:
+    """Scale a photo down to a face of at most ``face_height_px`` (never up), averaging, so that nothing aliases."""
+    wanted = face_height_px / shot.face_height_px()
+    if wanted >= 1.0:
+        return shot
+    size = np.array(shot.pixels.shape[1::-1])
+    small = np.maximum(np.round(size * wanted).astype(int), 1)
+    picture = Image.fromarray(shot.pixels)
+    resized = picture.resize((int(small[0]), int(small[1])), Image.Resampling.BOX, reducing_gap=3.0)
+    return _moved(shot, np.asarray(resized), np.zeros(2), small / size)
 
 
 def _moved(shot: Shot, pixels: Bytes, low: Doubles, scale: Doubles) -> Shot:

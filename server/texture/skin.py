@@ -29,8 +29,10 @@ from server.texture.shot import CHIN, FOREHEAD, Shot
 
 _SPREAD_FLOOR = np.array([0.16, 0.05, 0.07], np.float32)
 """Skin is never taken to vary less than this (log luminance, log red/green, log blue/green; measured on two people)."""
-_TOLERANCE = 2.6
+_TOLERANCE = 2.8
 """Distance from the skin's colour, in spreads, that is still skin."""
+_BRIGHTER = 0.45
+"""How much a brighter pixel counts as different, against a darker one."""
 _BALD_SHARE = 0.6
 """With more skin than this above the forehead, there is no hair to paint."""
 
@@ -97,7 +99,10 @@ def _distance(features: Floats, skin: Bools, lower: Bools) -> Floats:
         known = features[reference]
         middle = np.median(known, axis=0)
         spread = np.maximum(1.48 * np.median(np.abs(known - middle), axis=0), _SPREAD_FLOOR)
-        away = np.sqrt((((features - middle) / spread) ** 2).sum(axis=-1))
+        scaled = (features - middle) / spread
+        # Lit skin is brighter than the middle, hair and shadow are darker.
+        scaled[..., 0] *= np.where(scaled[..., 0] > 0.0, _BRIGHTER, 1.0)
+        away = np.sqrt((scaled**2).sum(axis=-1))
         if index == 1:
             # A beard's colour is the hair's colour: believe it only where beards grow.
             away = np.where(lower, away, np.inf)
@@ -141,7 +146,7 @@ def _find_hair(linear: Floats, points: Floats, distance: Floats, unit: float) ->
     middle = np.median(features[other], axis=0)
     spread = np.maximum(1.48 * np.median(np.abs(features[other] - middle), axis=0), 1.5 * _SPREAD_FLOOR)
     away = np.sqrt((((features - middle) / spread) ** 2).sum(axis=-1))
-    like = (away < 2.5) & ~polygon_mask(inner_face(points), shape)
+    like = (away < 2.5) & (distance > _TOLERANCE) & ~polygon_mask(inner_face(points), shape)
     color = np.median(linear[other & (away < 2.5)], axis=0) if (other & like).any() else np.median(linear[other], axis=0)
     return color.astype(np.float32), _soften(ndimage.binary_opening(like, iterations=2), 0.0, 2.0 * unit)
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The skin of the head: the photo where it saw skin, its mirror image where it saw the other side, else a smooth fill.
 
-Colour = base * detail. The base is smooth and lives on the vertices: what the blurred photo says, without its light,
-filled over the mesh. The detail lives on the texels: sharp photo over blurred photo, 1 where nobody saw anything. Their
-product is the photo where it counts fully, and has no seam where it fades out.
+Two layers. The base is smooth and lives on the vertices: what the blurred photo says, without its light, filled over the
+mesh; it knows no seams. Over it lies the sharp photo, texel by texel, multiplied by a smooth gain per vertex that takes the
+light away and, on the mirrored side, carries its colours over to this one. The layers agree where the upper one fades out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pixel3dmm_blender.wire import Bools, Floats, Ints
+from pixel3dmm_blender.wire import Bools, Bytes, Floats, Ints
 from server.heads.model import HeadModel
 from server.raster import corner_triangles
 from server.texture.atlas import Atlas
@@ -33,24 +33,25 @@ from server.texture.shot import Shot
 from server.texture.skin import Skin
 
 _BLUR = 0.022
-"""Sigma of base against detail, in face heights: about the mesh's own edge length."""
+"""Sigma of the base's blur in face heights: about the mesh's own edge length."""
 _HOLD = 40.0
 """How strongly a fully seen vertex holds its colour, against one edge of the mesh."""
 _REACH_EDGES = 9.0
 """How far the fill carries before it drifts to the median skin."""
 _DARK = 0.012
 """Added before dividing, so that noise in the dark stays noise."""
-_DETAIL_RANGE = (0.08, 4.0)
+_GAIN_RANGE = (0.4, 2.5)
+"""No colour of the photo is changed by more than this."""
 _PORES = 0.035
 """Strength (in log) of the noise where the photo shows no detail."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The photo as the head sees it, prepared once."""
+    """The photo as the head sees it, prepared once. H and W are those of a small copy: masks need no more."""
 
-    picture: Floats
-    """[H, W, 3] linear."""
+    sharp: Floats
+    """[H', W', 3] linear, as large as the texture can use."""
     smooth: Floats
     """[H, W, 3] blurred inside the trusted pixels."""
     trust: Floats
@@ -58,48 +59,48 @@ class Seen:
     depth: Floats
     """[H, W] nearest surface, metres."""
     direct: Sight
+    """In pixels of the small copy."""
     mirrored: Sight
 
 
-def prepare(model: HeadModel, shot: Shot, weight: Floats) -> Seen:
+def prepare(model: HeadModel, shot: Shot, weight: Floats, sharp: Bytes) -> Seen:
     """Find out what the photo shows of the head.
 
     Args:
         model: for faces and mirror twins.
-        shot: cropped photo and posed head.
-        weight: [H, W] pixels that may be painted.
+        shot: cropped photo and posed head, small.
+        weight: [H, W] pixels of that which may be painted.
+        sharp: [H', W', 3] the same crop in full.
     """
     triangles = model.face_vertices[corner_triangles(model.face_sizes)]
     raster, depth = see_head(shot, triangles, occluding_triangles(model))
     height = shot.face_height_px()
     trust = np.where(hidden_pixels(raster, 0.02 * height), 0.0, weight).astype(np.float32)
-    picture = to_linear(shot.pixels)
-    smooth = blur_known(picture, trust, max(0.5, _BLUR * height))
+    smooth = blur_known(to_linear(shot.pixels), trust, max(0.5, _BLUR * height))
     direct = look(shot, triangles)
-    return Seen(picture, smooth, trust, depth, direct, direct.mirrored(model.mirror))
+    return Seen(to_linear(sharp), smooth, trust, depth, direct, direct.mirrored(model.mirror))
 
 
 def paint_skin(model: HeadModel, atlas: Atlas, shot: Shot, skin: Skin, seen: Seen) -> tuple[Ints, Floats, Bools]:
     """Colour the skin slot: (texels, linear [n, 3], which of them were seen)."""
     texels = atlas.of_slot(model, "skin", "body", "head")
-    base = _base(model, shot, skin, seen)
+    base, gains = _base(model, shot, skin, seen)
     color = atlas.spread(base, texels)
     color *= np.exp(_PORES * atlas.grain[texels])[:, None]
     observed = np.zeros(len(texels), bool)
     # What was seen goes over what its mirror twin showed.
-    for sight, own in ((seen.mirrored, False), (seen.direct, True)):
+    for sight, gain, own in ((seen.mirrored, gains[1], False), (seen.direct, gains[0], True)):
         chosen = _facing(atlas, texels, sight)
         here = texels[chosen]
-        share, detail = _detail(atlas, here, sight, seen)
-        painted = (atlas.spread(base, here) + _DARK) * detail - _DARK
-        color[chosen] += share[:, None] * (np.maximum(painted, 0.0) - color[chosen])
+        share, photo = _photo(atlas, here, sight, seen)
+        color[chosen] += share[:, None] * (photo * atlas.spread(gain, here) - color[chosen])
         if own:
             observed[chosen] = share > 0.5
     return texels, color, observed
 
 
-def _base(model: HeadModel, shot: Shot, skin: Skin, seen: Seen) -> Floats:
-    """Smooth skin colour per vertex without the photo's light, [V, 3]."""
+def _base(model: HeadModel, shot: Shot, skin: Skin, seen: Seen) -> tuple[Floats, tuple[Floats, Floats]]:
+    """Smooth skin colour per vertex without the photo's light [V, 3], and the photo's gains, direct and mirrored."""
     triangles = model.face_vertices[corner_triangles(model.face_sizes)]
     own, own_weight = _read(seen.direct, seen)
     normals = vertex_normals(shot.posed, triangles)
@@ -116,7 +117,9 @@ def _base(model: HeadModel, shot: Shot, skin: Skin, seen: Seen) -> Floats:
     share = own_weight / np.maximum(weight, 1e-6)
     values = share[:, None] * own + (1.0 - share[:, None]) * borrowed
     middle = _median(values, weight, skin.color)
-    return fill_harmonic(laplacian, values, _HOLD * weight**2, middle, pull)
+    gain = np.clip(1.0 / light, *_GAIN_RANGE)[:, None].repeat(3, axis=1)
+    carried = np.clip(gain[model.mirror] * np.exp(balance), *_GAIN_RANGE)
+    return fill_harmonic(laplacian, values, _HOLD * weight**2, middle, pull), (gain, carried)
 
 
 def _read(sight: Sight, seen: Seen) -> tuple[Floats, Floats]:
@@ -136,14 +139,13 @@ def _facing(atlas: Atlas, texels: Ints, sight: Sight) -> Ints:
     return np.flatnonzero((sight.facing[atlas.vertices[texels]] > 0.0).any(axis=1))
 
 
-def _detail(atlas: Atlas, texels: Ints, sight: Sight, seen: Seen) -> tuple[Floats, Floats]:
-    """Trust [n] in the photo at some texels, and sharp over blurred photo there [n, 3]."""
+def _photo(atlas: Atlas, texels: Ints, sight: Sight, seen: Seen) -> tuple[Floats, Floats]:
+    """Trust [n] in the photo at some texels, and its colours there [n, 3]."""
     fields = np.concatenate([sight.points_px, sight.depth[:, None], sight.facing[:, None]], axis=1)
     at = atlas.spread(fields, texels)
     points = np.ascontiguousarray(at[:, :2])
-    pictures = np.concatenate([seen.smooth, seen.trust[..., None]], axis=2)
-    read = sample(pictures, points)
-    share = read[:, 3] * at[:, 3] * visible(seen.depth, points, at[:, 2])
-    sharp = np.maximum(sample(seen.picture, points, "bicubic"), 0.0)
-    detail = (sharp + _DARK) / (read[:, :3] + _DARK)
-    return share.astype(np.float32), np.clip(detail, *_DETAIL_RANGE)
+    trust = sample(seen.trust[..., None], points)[:, 0]
+    share = trust * at[:, 3] * visible(seen.depth, points, at[:, 2])
+    enlarged = np.array(seen.sharp.shape[1::-1]) / np.array(seen.trust.shape[1::-1])
+    color = sample(seen.sharp, (points * enlarged).astype(np.float32), "bicubic")
+    return share.astype(np.float32), np.maximum(color, 0.0)
