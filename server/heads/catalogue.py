@@ -13,7 +13,7 @@ from .model import HeadModel
 HEADS = (makehuman.NAME,)
 
 
-def present_heads(models: Path) -> tuple[str, ...]:
+def available_heads(models: Path) -> tuple[str, ...]:
     """List the heads whose files are in the models folder."""
     return tuple(name for name in HEADS if makehuman.is_present(models))
 

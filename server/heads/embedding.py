@@ -51,6 +51,8 @@ class Source:
     """[N] our vertex of each source vertex, -1 where we have none."""
     substitutes: tuple[tuple[Ints, Doubles], ...]
     """Vertices [K] and points [K, 3] of round parts that stand in for source geometry we do not have (eyeballs)."""
+    scale: float
+    """Size of our head against the one that was measured."""
 
 
 def read_measured(path: Path = MEASURED_FILE) -> Measured:
@@ -86,7 +88,7 @@ def resolve(measured: Measured, source: Source) -> Embedding:
     return Embedding(
         vertices=np.maximum(vertices, 0).astype(np.int32),
         weights=(weights / weights.sum(axis=1, keepdims=True)).astype(np.float32),
-        spread_m=measured.spread_m,
+        spread_m=(source.scale * measured.spread_m).astype(np.float32),
     )
 
 
@@ -100,9 +102,9 @@ def select_68(landmarks_478: Embedding) -> Embedding:
     )
 
 
-def calibration_of(measured: Measured) -> ViewCalibration:
-    """Hand over the measured view calibration."""
-    return ViewCalibration(coefficients=measured.calibration)
+def calibration_of(measured: Measured, scale: float) -> ViewCalibration:
+    """Hand over the view calibration, for a head that is ``scale`` times the one that it was measured on."""
+    return ViewCalibration(coefficients=scale * measured.calibration)
 
 
 def _on_substitute(point: Doubles, source: Source, width: int) -> tuple[Ints, Doubles]:

@@ -139,7 +139,7 @@ def _head_model(pieces: Pieces, measured: Measured, digest: str) -> HeadModel:
         mirror=_mirror(pieces),
         landmarks_478=(landmarks := resolve(measured, _source(pieces))),
         landmarks_68=select_68(landmarks),
-        calibration_478=calibration_of(measured),
+        calibration_478=calibration_of(measured, 1000.0 * METRES_PER_MM),
     )
 
 
@@ -248,4 +248,4 @@ def _source(pieces: Pieces) -> Source:
     )
     points = pieces.adult.copy()
     points[pieces.cage.hm08] = pieces.cage.points
-    return Source(points, index, eyes)
+    return Source(points, index, eyes, 1000.0 * METRES_PER_MM)
