@@ -66,13 +66,18 @@ def add_plate(owner: bpy.types.Object, path: Path) -> None:
 
 
 def load_upright(path: Path) -> bpy.types.Image:
-    """Load a photo as the engine sees it, EXIF turned, and pack it; a clip is loaded as it is."""
+    """Load a photo as the engine sees it, EXIF turned, and pack it; a clip is loaded as it is.
+
+    Raises FootageUnreadable where Blender cannot decode the file, though the engine may.
+    """
+    unreadable = FootageUnreadable(f"Blender cannot open {path.name}.", "Save it as PNG or JPEG.")
     try:
         image = bpy.data.images.load(str(path), check_existing=False)
     except RuntimeError as error:
-        raise FootageUnreadable(
-            f"Blender cannot open {path.name}.", "Save it as PNG or JPEG."
-        ) from error
+        raise unreadable from error
+    if image.size[0] == 0:
+        bpy.data.images.remove(image)
+        raise unreadable
     if image.source == "MOVIE":
         return image
     orientation = read_orientation(path)

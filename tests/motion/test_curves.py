@@ -37,7 +37,9 @@ def test_the_location_is_the_head_in_the_world_and_its_place() -> None:
 
     found = [curve.values for curve in curves if curve.data_path == "location"]
     np.testing.assert_allclose(
-        np.stack(found, axis=1), points_to_blender(track.transl) + [1.0, 2.0, 3.0], atol=1e-6
+        np.stack(found, axis=1),
+        points_to_blender(track.transl) + np.array([1.0, 2.0, 3.0]),
+        atol=1e-6,
     )
     assert all(curve.owner is Owner.RIG for curve in curves if curve.data_path == "location")
 

@@ -55,7 +55,7 @@ def test_a_child_turns_after_its_parent() -> None:
     rig = dataclasses.replace(rig, skin_weights=only_jaw)
     turns = np.zeros((5, 3))
     turns[1], turns[2] = [0, np.pi / 2, 0], [np.pi / 2, 0, 0]
-    point = rig.bone_heads[2].astype(np.float64) + [0.0, 0.01, 0.0]
+    point = rig.bone_heads[2].astype(np.float64) + np.array([0.0, 0.01, 0.0])
 
     moved = skin(
         dataclasses.replace(rig, skin_weights=only_jaw[:, :1], groups=rig.groups[:, :1],
