@@ -96,12 +96,18 @@ class ProgressLines:
             print(f"{self._title}: {fraction:4.0%} {text}", flush=True)
 
     def __exit__(
-        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
     ) -> None:
         if self._said:
             end = "ready" if kind is None else "stopped"
             start = "\r\x1b[K" if self._moves else ""
-            print(f"{start}{self._title}: {end} after {time.monotonic() - self._started:.0f} s", flush=True)
+            print(
+                f"{start}{self._title}: {end} after {time.monotonic() - self._started:.0f} s",
+                flush=True,
+            )
 
 
 def _count(report: Path) -> TestTotals:
@@ -120,7 +126,9 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
     """End a child and whatever it started; nothing if all of them are gone."""
     if sys.platform == "win32":
         if child.poll() is None:
-            subprocess.run(["taskkill", "/F", "/T", "/PID", str(child.pid)], check=False, capture_output=True)
+            subprocess.run(
+                ["taskkill", "/F", "/T", "/PID", str(child.pid)], check=False, capture_output=True
+            )
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)

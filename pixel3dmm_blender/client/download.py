@@ -30,7 +30,7 @@ _AGAIN = "Try again: what has arrived is kept, and the download goes on where it
 
 @dataclass(frozen=True)
 class Download:
-    """What to fetch: ``sha256`` in hexadecimal ('' = the caller checks the contents), ``size`` in bytes (0 = unknown)."""
+    """What to fetch: ``sha256`` in hexadecimal ('' = the caller checks), ``size`` in bytes (0 = unknown)."""
 
     url: str
     target: Path
@@ -39,7 +39,10 @@ class Download:
 
 
 def fetch(
-    download: Download, settings: IndexSettings, progress: ByteProgress, cancelled: Callable[[], bool]
+    download: Download,
+    settings: IndexSettings,
+    progress: ByteProgress,
+    cancelled: Callable[[], bool],
 ) -> None:
     """Fetch one file, or return at once if it is there and right.
 
@@ -74,9 +77,13 @@ def file_sha256(path: Path) -> str:
 def disk_fault(error: OSError, folder: Path) -> DiskFull:
     """Say in the user's words why nothing could be written to ``folder``."""
     if error.errno in _FULL or getattr(error, "winerror", None) == 112:
-        return DiskFull(f"The disk of {folder} is full.", "Make room on it and try again.", str(error))
+        return DiskFull(
+            f"The disk of {folder} is full.", "Make room on it and try again.", str(error)
+        )
     reason = error.strerror or str(error)
-    return DiskFull(f"{folder} cannot be written: {reason}.", "Choose another folder or change its permissions.")
+    return DiskFull(
+        f"{folder} cannot be written: {reason}.", "Choose another folder or change its permissions."
+    )
 
 
 def _require_space(download: Download) -> None:
@@ -111,7 +118,9 @@ def _fetch_to(
             problem = str(error) or type(error).__name__
         if not partial.is_file() or partial.stat().st_size <= before:
             break  # nothing came: more attempts would hammer a server that has nothing to give
-    raise DownloadFailed(f"The download of {download.target.name} was cut: {problem}.", _AGAIN, download.url)
+    raise DownloadFailed(
+        f"The download of {download.target.name} was cut: {problem}.", _AGAIN, download.url
+    )
 
 
 def _fetch_part(
@@ -129,7 +138,9 @@ def _fetch_part(
     headers["Accept-Encoding"] = "identity"
     with open_url(download.url, settings, headers) as response:
         if (response.headers.get("Content-Type") or "").startswith("text/html"):
-            raise _refused(download, "a web page came in its place (a log-in page or a proxy's message)")
+            raise _refused(
+                download, "a web page came in its place (a log-in page or a proxy's message)"
+            )
         resumed = response.status == http.client.PARTIAL_CONTENT
         present = present if resumed else 0
         announced = int(response.headers.get("Content-Length") or 0)
@@ -137,7 +148,9 @@ def _fetch_part(
         with partial.open("ab" if resumed else "wb") as file:
             while chunk := response.read(_CHUNK):
                 if cancelled():
-                    raise Cancelled("The download was stopped.", "What has arrived is kept for the next time.")
+                    raise Cancelled(
+                        "The download was stopped.", "What has arrived is kept for the next time."
+                    )
                 file.write(chunk)
                 present += len(chunk)
                 progress(present, total)

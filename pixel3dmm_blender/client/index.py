@@ -19,15 +19,17 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import cast
-from urllib.response import addinfourl
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
+from urllib.response import addinfourl
 
 from .pip import ask_python, site_packages
 
 PYPI = "https://pypi.org/simple"
 TIMEOUT_S = 60.0
 _ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
-_SETTING = re.compile(r"^(?P<section>[^.]+)\.(?P<name>[\w-]+)=(?P<quote>['\"])(?P<value>.*)(?P=quote)$")
+_SETTING = re.compile(
+    r"^(?P<section>[^.]+)\.(?P<name>[\w-]+)=(?P<quote>['\"])(?P<value>.*)(?P=quote)$"
+)
 _SECTIONS = ("global", "install", "download", ":env:")
 
 
@@ -55,7 +57,9 @@ def read_index_settings(python: Path | None = None) -> IndexSettings:
     python = python or Path(sys.executable)
     settings = _pip_settings(python)
     indexes = settings.get("index-url", PYPI).split() + settings.get("extra-index-url", "").split()
-    folders = tuple(Path(link) for link in settings.get("find-links", "").split() if Path(link).is_dir())
+    folders = tuple(
+        Path(link) for link in settings.get("find-links", "").split() if Path(link).is_dir()
+    )
     chosen = settings.get("cert", "")
     return IndexSettings(
         indexes=tuple(index.rstrip("/") for index in indexes) if "no-index" not in settings else (),
@@ -101,7 +105,9 @@ def open_url(url: str, settings: IndexSettings, headers: dict[str, str]) -> addi
         context.load_verify_locations(str(path))
     handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context)]
     if settings.proxy:
-        handlers.append(urllib.request.ProxyHandler({"http": settings.proxy, "https": settings.proxy}))
+        handlers.append(
+            urllib.request.ProxyHandler({"http": settings.proxy, "https": settings.proxy})
+        )
     request = urllib.request.Request(urlunsplit(parts), headers=headers)
     return urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT_S)
 
@@ -133,7 +139,7 @@ def _read_project(url: str, settings: IndexSettings) -> tuple[PublishedFile, ...
         with open_url(url, settings, {"Accept": _ACCEPT}) as response:
             body = response.read()
             kind = response.headers.get("Content-Type") or ""
-            base = response.geturl()
+            base = response.url or url
     except urllib.error.HTTPError as error:
         if error.code == 404:
             return ()
@@ -158,7 +164,9 @@ def _parse_json(body: bytes, base: str) -> tuple[PublishedFile, ...]:
             for row in rows
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise urllib.error.URLError("the package index answered with a page that is not a list of files") from error
+        raise urllib.error.URLError(
+            "the package index answered with a page that is not a list of files"
+        ) from error
 
 
 def _parse_html(body: bytes, base: str) -> tuple[PublishedFile, ...]:

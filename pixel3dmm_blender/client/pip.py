@@ -31,6 +31,8 @@ _TAIL_LINES = 40
 _COLLECTED = re.compile(r"^(?:Collecting|Requirement already satisfied:) (?P<name>[A-Za-z0-9._-]+)")
 _BYTES = re.compile(r"^Progress (?P<here>\d+) of (?P<total>\d+)")  # pip's --progress-bar=raw
 _LIBRARY = re.compile(r"ImportError: (lib\S+): cannot open shared object file")
+# what bpy needs of a bare Debian (measured)
+_APT_NAMES = "libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1 libegl1"
 _FULL = ("No space left on device", "Errno 28", "WinError 112", "Disk quota exceeded")
 _WRONG_FILE = ("DO NOT MATCH THE HASHES", "Hashes are required", "--require-hashes mode")
 _NO_NETWORK = (
@@ -65,7 +67,9 @@ class PipLines:
         self.progress(0.9 * packages, text)
 
 
-def ask_python(python: Path, *arguments: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+def ask_python(
+    python: Path, *arguments: str, timeout_s: float = 60.0
+) -> subprocess.CompletedProcess[str]:
     """Run a Python for a short answer; OSError or TimeoutExpired if it does not run."""
     return subprocess.run(
         [str(python), "-I", *arguments],
@@ -83,7 +87,10 @@ def ask_python(python: Path, *arguments: str, timeout_s: float = 60.0) -> subpro
 
 def site_packages(environment: Path) -> Path | None:
     """Return the folder of an environment's packages; None if there is none."""
-    found = [*environment.glob("lib/python3*/site-packages"), *environment.glob("Lib/site-packages")]
+    found = [
+        *environment.glob("lib/python3*/site-packages"),
+        *environment.glob("Lib/site-packages"),
+    ]
     return found[0] if found else None
 
 
@@ -124,13 +131,15 @@ def _start(arguments: list[str]) -> subprocess.Popen[str]:
             text=True,
             encoding="utf-8",
             errors="replace",
-            env=clean_environment(os.environ) | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"},
+            env=clean_environment(os.environ)
+            | {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"},
             start_new_session=sys.platform != "win32",
             creationflags=_WINDOWLESS,
         )
     except OSError as error:
         raise EngineNotInstalled(
-            f"{arguments[0]} could not be started: {error.strerror}.", "Choose another Python and try again."
+            f"{arguments[0]} could not be started: {error.strerror}.",
+            "Choose another Python and try again.",
         ) from error
 
 
@@ -163,7 +172,9 @@ def _kill(child: subprocess.Popen[str]) -> None:
 def _meaning(words: str, log: Path) -> Pixel3dmmError:
     """Turn the last words of pip or Python into an error for the user."""
     if any(mark in words for mark in _FULL):
-        return DiskFull(f"The disk of {log.parent} is full.", "Make room on it and try again.", words)
+        return DiskFull(
+            f"The disk of {log.parent} is full.", "Make room on it and try again.", words
+        )
     if any(mark in words for mark in _WRONG_FILE):
         return DownloadFailed(
             "A package is not the one that the lock file names: its checksum is wrong or missing.",
@@ -179,7 +190,9 @@ def _meaning(words: str, log: Path) -> Pixel3dmmError:
     if library := _LIBRARY.search(words):
         return EngineNotInstalled(
             f"A library of the system is missing: {library[1]}.",
-            "On Debian and Ubuntu: apt install libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1 libegl1",
+            f"On Debian and Ubuntu: apt install {_APT_NAMES}",
             words,
         )
-    return EngineNotInstalled("The environment could not be made.", f"All that pip said: {log}", words)
+    return EngineNotInstalled(
+        "The environment could not be made.", f"All that pip said: {log}", words
+    )

@@ -17,18 +17,16 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..wire.faults import EngineNotInstalled
-from .download import disk_fault
+from ..wire.faults import DownloadFailed, EngineNotInstalled
+from .download import disk_fault, file_sha256
 from .pip import CancelFlag, PipLines, Progress, ask_python, run_logged, site_packages
+from .pythons import find_python
 
+_TORCH_NEEDS = 20  # packages, about: torch from another index brings its own
 ENGINE_IMPORTS = ("numpy", "scipy.sparse", "PIL.Image", "av", "torch")
-OLDEST_PYTHON = (3, 11)
-NEWEST_PYTHON = (3, 13)
 
 _ENTRY = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==", re.MULTILINE)
 _LIBRARIES = re.compile(r"^(nvidia-|cuda-|triton)")
@@ -37,7 +35,6 @@ import importlib.metadata, re, sys
 asked = importlib.metadata.requires("torch") or []
 sys.exit(any(re.match(r"(nvidia|cuda|triton)", name) and "extra ==" not in name for name in asked))
 """
-_SUITABLE = "import ensurepip, ssl, sys, venv; print('%d.%d' % sys.version_info[:2])"
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def is_engine_ready(environment: Path, lock: Path) -> bool:
     return is_ready(Recipe(environment, lock, ()))
 
 
-def make_engine(  # noqa: PLR0913  the last two have defaults that nearly everyone keeps
+def make_engine(
     environment: Path,
     lock: Path,
     progress: Progress,
@@ -75,7 +72,9 @@ def make_engine(  # noqa: PLR0913  the last two have defaults that nearly everyo
 
     Raises EngineNotInstalled, DownloadFailed, DiskFull, Cancelled; each time the environment then counts as not made.
     """
-    make_environment(Recipe(environment, lock, ENGINE_IMPORTS, torch_index), progress, cancelled, python)
+    make_environment(
+        Recipe(environment, lock, ENGINE_IMPORTS, torch_index), progress, cancelled, python
+    )
 
 
 def is_ready(recipe: Recipe) -> bool:
@@ -99,7 +98,10 @@ def make_environment(
     progress(0.0, f"Making an environment with {python}")
     _clear(recipe)
     run_logged(
-        [str(python), "-I", "-m", "venv", str(recipe.environment)], _log(recipe), _unheard, cancelled
+        [str(python), "-I", "-m", "venv", str(recipe.environment)],
+        _log(recipe),
+        _unheard,
+        cancelled,
     )
     install_lock(recipe, progress, cancelled)
 
@@ -114,18 +116,16 @@ def install_lock(recipe: Recipe, progress: Progress, cancelled: CancelFlag) -> N
     if "pip" in blocks:  # first of all: older ones cannot say how far they are
         _pip_locked(recipe, {"pip": blocks.pop("pip")}, _silent, cancelled)
     libraries = {name: block for name, block in blocks.items() if _LIBRARIES.match(name)}
-    rest = {name: block for name, block in blocks.items() if name not in libraries}
-    if recipe.torch_index:
-        rest.pop("torch", None)
-    share = 0.4 if libraries else 0.9
-    _pip_locked(recipe, rest, lambda part, text: progress(share * part, text), cancelled)
-    if recipe.torch_index:
-        _pip_torch(recipe, lambda part, text: progress(share + (0.9 - share) * part, text), cancelled)
-    elif libraries and _asks_for_libraries(recipe):
-        _pip_locked(recipe, libraries, lambda part, text: progress(share + (0.9 - share) * part, text), cancelled)
+    rest = {name: block for name, block in blocks.items() if name not in {*libraries, "torch"}}
+    _pip_locked(recipe, rest, _part(progress, 0.0, 0.3 if "torch" in blocks else 0.9), cancelled)
+    if "torch" in blocks:
+        _install_torch(recipe, blocks["torch"], _part(progress, 0.3, 0.6), cancelled)
+    if libraries and not recipe.torch_index and _asks_for_libraries(recipe):
+        _pip_locked(recipe, libraries, _part(progress, 0.6, 0.9), cancelled)
     progress(0.92, "Checking that everything works together")
     python = str(engine_python(recipe.environment))
-    run_logged([python, "-I", "-m", "pip", "check"], _log(recipe), _unheard, cancelled)
+    if "torch" in blocks:  # the one package whose build is not known before
+        run_logged([python, "-I", "-m", "pip", "check"], _log(recipe), _unheard, cancelled)
     imports = "; ".join(f"import {name}" for name in recipe.imports) or "pass"
     run_logged([python, "-I", "-c", imports], _log(recipe), _unheard, cancelled)
     try:
@@ -135,32 +135,6 @@ def install_lock(recipe: Recipe, progress: Progress, cancelled: CancelFlag) -> N
     progress(1.0, "Ready")
 
 
-def find_python(
-    chosen: Path | None = None,
-    oldest: tuple[int, int] = OLDEST_PYTHON,
-    newest: tuple[int, int] = NEWEST_PYTHON,
-) -> Path:
-    """Find a Python that can make environments: the chosen one, or this one, or one of the search path.
-
-    Raises EngineNotInstalled, which says why the chosen one, or else this one, does not do.
-    """
-    names = [f"python{major}.{minor}" for major, minor in ((3, 13), (3, 11), (3, 12))] + ["python3"]
-    found = [Path(path) for name in names if (path := shutil.which(name))]
-    candidates = [chosen] if chosen else [Path(sys.executable), *found] if sys.executable else found
-    problems: list[str] = []
-    for candidate in dict.fromkeys(candidates):
-        problem = _unsuitable(candidate, oldest, newest)
-        if not problem:
-            return candidate
-        problems.append(problem)
-    wanted = " to ".join(f"{major}.{minor}" for major, minor in dict.fromkeys((oldest, newest)))
-    raise EngineNotInstalled(
-        problems[0] if problems else "No Python was found.",
-        f"Install Python {wanted} with venv (Debian and Ubuntu: apt install python3-venv), or choose one.",
-        "\n".join(problems),
-    )
-
-
 def _clear(recipe: Recipe) -> None:
     """Make an empty folder for the environment; only one that we filled ourselves is ever emptied."""
     folder = recipe.environment
@@ -168,7 +142,8 @@ def _clear(recipe: Recipe) -> None:
         if folder.exists() and any(folder.iterdir()):
             if not _log(recipe).is_file():
                 raise EngineNotInstalled(
-                    f"{folder} holds files that are not ours.", "Choose an empty folder for the environment."
+                    f"{folder} holds files that are not ours.",
+                    "Choose an empty folder for the environment.",
                 )
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -176,55 +151,66 @@ def _clear(recipe: Recipe) -> None:
         raise disk_fault(error, folder) from error
 
 
-def _unsuitable(python: Path, oldest: tuple[int, int], newest: tuple[int, int]) -> str:
-    """Say what is wrong with a Python, or nothing."""
-    try:
-        answer = ask_python(python, "-c", _SUITABLE, timeout_s=30)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{python} does not run: {error}."
-    if answer.returncode != 0:
-        missing = re.search(r"No module named '?(\w+)", answer.stderr)
-        return f"{python} lacks {missing[1] if missing else 'what it takes to make environments'}."
-    major, minor = (int(part) for part in answer.stdout.split("."))
-    if not oldest <= (major, minor) <= newest:
-        return f"{python} is Python {major}.{minor}, which does not fit."
-    return ""
-
-
 def _lock_blocks(text: str) -> dict[str, str]:
     """Split a lock into its entries: name -> the requirement with its hashes."""
     starts = [*_ENTRY.finditer(text)]
     ends = [*(start.start() for start in starts[1:]), len(text)]
     return {
-        start["name"].lower(): text[start.start() : end] for start, end in zip(starts, ends, strict=True)
+        start["name"].lower(): text[start.start() : end]
+        for start, end in zip(starts, ends, strict=True)
     }
 
 
-def _pip_locked(recipe: Recipe, blocks: dict[str, str], progress: Progress, cancelled: CancelFlag) -> None:
+def _pip_locked(
+    recipe: Recipe, blocks: dict[str, str], progress: Progress, cancelled: CancelFlag
+) -> None:
     requirements = recipe.environment / f"{recipe.lock.stem}.part"
     requirements.write_text("".join(blocks.values()), encoding="utf-8")
     arguments = ["--no-deps", "--require-hashes", "-r", str(requirements)]
-    _pip_install(recipe, arguments, PipLines(progress, len(blocks)), cancelled)
+    _pip(recipe, "install", arguments, PipLines(progress, len(blocks)), cancelled)
     requirements.unlink()
 
 
-def _pip_torch(recipe: Recipe, progress: Progress, cancelled: CancelFlag) -> None:
-    pin = re.search(r"^torch==[^ \\\n]+", recipe.lock.read_text(encoding="utf-8"), re.MULTILINE)
-    wanted = pin[0] if pin else "torch"
-    _pip_install(recipe, ["--index-url", recipe.torch_index, wanted], PipLines(progress, 20), cancelled)
+def _install_torch(recipe: Recipe, block: str, progress: Progress, cancelled: CancelFlag) -> None:
+    """Let pip choose the build, then hold it against the lock.
+
+    pip's own check would never take a CPU build from a folder of wheels: among files that are
+    allowed it prefers those whose hash an index announces.
+    """
+    pin = block.split()[0]
+    if recipe.torch_index:
+        arguments = ["--index-url", recipe.torch_index, pin]
+        _pip(recipe, "install", arguments, PipLines(progress, _TORCH_NEEDS), cancelled)
+        return
+    folder = recipe.environment / "fetched"
+    arguments = ["--no-deps", "--dest", str(folder), pin]
+    _pip(recipe, "download", arguments, PipLines(progress, 1), cancelled)
+    (wheel,) = folder.glob("*.whl")
+    if file_sha256(wheel) not in block:
+        raise DownloadFailed(
+            f"{wheel.name} is not one of the builds that the lock file names.",
+            "To use another build of torch, name the package index that it comes from.",
+        )
+    _pip(recipe, "install", ["--no-deps", str(wheel)], PipLines(_silent, 1), cancelled)
+    shutil.rmtree(folder)
 
 
-def _pip_install(recipe: Recipe, arguments: list[str], lines: PipLines, cancelled: CancelFlag) -> None:
+def _pip(
+    recipe: Recipe, verb: str, arguments: list[str], lines: PipLines, cancelled: CancelFlag
+) -> None:
     python = str(engine_python(recipe.environment))
     bar = "raw" if _pip_is_new(recipe.environment) else "off"
-    install = [python, "-I", "-m", "pip", "install", "--only-binary", ":all:", "--progress-bar", bar]
-    run_logged([*install, *arguments], _log(recipe), lines.read, cancelled)
+    common = ["--only-binary", ":all:", "--progress-bar", bar]
+    command = [python, "-I", "-m", "pip", verb, *common, *arguments]
+    run_logged(command, _log(recipe), lines.read, cancelled)
 
 
 def _pip_is_new(environment: Path) -> bool:
     """Whether pip knows ``--progress-bar raw`` (24.1 and later)."""
     packages = site_packages(environment)
-    versions = [path.name.split("-")[1] for path in packages.glob("pip-*.dist-info")] if packages else []
+    versions = (
+        [path.name.split("-")[1] for path in packages.glob("pip-*.dist-info")] if packages else []
+    )
     with contextlib.suppress(ValueError):
         return any(tuple(map(int, version.split(".")[:2])) >= (24, 1) for version in versions)
     return False
@@ -249,6 +235,11 @@ def _log(recipe: Recipe) -> Path:
 
 def _unheard(_line: str) -> None:
     """Take a line and do nothing with it; it is in the log."""
+
+
+def _part(progress: Progress, start: float, end: float) -> Progress:
+    """Give a step its share of the whole."""
+    return lambda fraction, text: progress(start + (end - start) * fraction, text)
 
 
 def _silent(_fraction: float, _text: str) -> None:

