@@ -20,6 +20,9 @@ def store_solve(rig: bpy.types.Object, tracked: Tracked) -> None:
     rig["pixel3dmm_licence"] = tracked.rig.licence
     rig["pixel3dmm_error_px"] = mean_error_px(track)
     rig["pixel3dmm_error_percent"] = error_percent(track)
+    rig["pixel3dmm_stages"] = dict(zip(tracked.stages, tracked.stage_s.tolist(), strict=True))
+    # A float, for Blender's own integers end at 2 GiB.
+    rig["pixel3dmm_engine_bytes"] = float(tracked.memory_bytes)
     rig["pixel3dmm_notes"] = "\n".join(tracked.notes)
     camera = track.camera
     rig[SOLVE] = {

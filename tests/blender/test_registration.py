@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
 import bpy
 
 import pixel3dmm_blender
@@ -73,3 +78,24 @@ def test_what_will_be_fetched_is_told_with_size_source_and_licence(add_on: None)
     text = "\n".join(describe_download())
 
     assert all(word in text for word in ("PyTorch", "PyPI", "MB", "CC0", "Apache-2.0", "BSD"))
+
+
+def test_python_ends_by_itself_after_unregister(engine, photo) -> None:
+    root = Path(__file__).resolve().parents[2]
+    script = f"""
+        import sys
+        sys.path.insert(0, {str(root)!r})
+        import bpy, pixel3dmm_blender
+        pixel3dmm_blender.register()
+        bpy.ops.pixel3dmm.reconstruct_face(filepath={str(photo("ada"))!r})
+        pixel3dmm_blender.unregister()
+    """
+
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        timeout=30,
+        capture_output=True,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr

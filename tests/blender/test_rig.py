@@ -310,6 +310,8 @@ def test_everything_survives_saving_and_loading(photo, tmp_path: Path) -> None:
     assert solve["expression"]["jawOpen"][0] == pytest.approx(0.3)
     assert list(solve["camera"]["center_px"]) == pytest.approx([352.0, 196.8])
     assert rig["pixel3dmm_error_percent"] == pytest.approx(0.75)
+    assert rig["pixel3dmm_stages"]["Fitting the head"] == pytest.approx(0.2)
+    assert rig["pixel3dmm_engine_bytes"] == 300 * 1024**2
     assert "commercial use" in head["pixel3dmm_licence"]
     assert head["pixel3dmm_provenance"]
 
