@@ -24,6 +24,8 @@ def store_solve(rig: bpy.types.Object, tracked: Tracked) -> None:
     # A float, for Blender's own integers end at 2 GiB.
     rig["pixel3dmm_engine_bytes"] = float(tracked.memory_bytes)
     rig["pixel3dmm_notes"] = "\n".join(tracked.notes)
+    rig["pixel3dmm_stages"] = dict(zip(tracked.stages, tracked.stage_s.tolist(), strict=True))
+    rig["pixel3dmm_engine_bytes"] = float(tracked.memory_bytes)
     camera = track.camera
     rig[SOLVE] = {
         "frames": track.frames.tolist(),
