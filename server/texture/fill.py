@@ -44,7 +44,7 @@ def fill_harmonic(laplacian: sparse.csc_array, values: Floats, weight: Floats, t
         laplacian: [V, V] of `mesh_laplacian`.
         values: [V, C] what was seen.
         weight: [V] >= 0, how much it counts against one edge; 0 = unseen.
-        target: [C] where unseen places drift to.
+        target: [C] or [V, C] where unseen places drift to.
         pull: [V] > 0, how strongly they do: 1 / n^2 reaches n edges.
     """
     system = sparse.csc_array(laplacian + sparse.diags_array((weight + pull).astype(np.float64)))

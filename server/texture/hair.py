@@ -53,10 +53,11 @@ def paint_lashes(model: HeadModel, atlas: Atlas) -> Strands:
         return Strands(texels, np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
     rest = atlas.spread(model.template, texels)
     tip = atlas.spread(_lash_reach(model)[:, None], texels)[:, 0]
-    row = value_noise(rest[:, :1].repeat(2, axis=1) * np.array([1.0, 0.0]), np.array([1400.0, 1.0]), 6)
-    thickness = 0.9 - 1.25 * tip
-    alpha = _smooth(0.5 + 1.6 * (0.5 * row + thickness - 0.25))
-    return Strands(texels, np.tile(_LASH, (len(texels), 1)), 0.92 * alpha)
+    row = value_noise(rest[:, :1].repeat(2, axis=1) * np.array([1.0, 0.0]), np.array([2600.0, 1.0]), 6)
+    eye = 0.5 * (rest[:, 1].min() + rest[:, 1].max())
+    upper = _smooth(0.5 + (rest[:, 1] - eye) / 0.002)
+    alpha = _smooth(0.5 + 1.5 * (0.6 * row + 0.35 - 0.95 * tip)) * (0.35 + 0.45 * upper)
+    return Strands(texels, np.tile(_LASH, (len(texels), 1)), alpha)
 
 
 def _density(model: HeadModel) -> Floats:

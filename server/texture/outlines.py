@@ -10,20 +10,18 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from pixel3dmm_blender.wire import Bools, Floats
+from server.detect.topology import (
+    FACE_OVAL,
+    LEFT_BROW_LOWER,
+    LEFT_BROW_UPPER,
+    RIGHT_BROW_LOWER,
+    RIGHT_BROW_UPPER,
+)
 
-OVAL = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
-"""From the forehead over the subject's left cheek to the chin and back."""
-EYE_RIGHT = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
-EYE_LEFT = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
-LIPS_INNER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
-LIPS_OUTER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
-BROW_RIGHT = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
-BROW_LEFT = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
-BROW_LINE = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
+BROW_LINE = RIGHT_BROW_UPPER + LEFT_BROW_UPPER[::-1]
 """The upper edges of both brows, from the subject's right to its left."""
+BROW_RIGHT = RIGHT_BROW_UPPER + RIGHT_BROW_LOWER[::-1]
+BROW_LEFT = LEFT_BROW_UPPER + LEFT_BROW_LOWER[::-1]
 IRIS_RIGHT = (468, 469, 470, 471, 472)
 IRIS_LEFT = (473, 474, 475, 476, 477)
 """The centre first."""
@@ -54,7 +52,7 @@ def padded(points_px: Floats, pad_px: float) -> Floats:
 
 def inner_face(landmarks_px: Floats) -> Floats:
     """Outline of what is face in any haircut: brows to chin, a little inside the oval."""
-    below = np.array(OVAL[9:28])
+    below = np.array(FACE_OVAL[9:28])
     nose = landmarks_px[NOSE]
     jaw = nose + 0.82 * (landmarks_px[below] - nose)
     return np.concatenate([landmarks_px[list(BROW_LINE)], jaw])

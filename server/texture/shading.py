@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The light that the photo brought along: a low-frequency spherical-harmonic fit, divided out gently.
 
-Luminance of the skin = albedo * (h . Y(n)), with Y the first nine real spherical harmonics of the surface normal n
+Log luminance of the skin = log albedo + h . Y(n), with Y the first nine real spherical harmonics of the surface normal n
 (Ramamoorthi and Hanrahan 2001: irradiance of a distant light lies in them). Skin is taken as one albedo, robustly.
 """
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from pixel3dmm_blender.wire import Floats, Ints
 
-_STRENGTH = 0.75
+_STRENGTH = 0.55
 """Share of the fitted light (in log) that is removed: all of it would flatten shape that belongs to the person."""
-_RANGE = (0.6, 1.5)
+_RANGE = (0.7, 1.35)
 """No place is brightened or darkened beyond this."""
 _RIDGE = np.array([0.0, 1, 1, 1, 3, 3, 3, 3, 3]) * 0.02
 """Per harmonic, against fitting freckles: relative to the number of vertices."""

@@ -9,16 +9,12 @@ import numpy as np
 from scipy import ndimage
 
 from pixel3dmm_blender.wire import Bools, Floats
+from server.detect.topology import FACE_OVAL, LEFT_EYE, LIPS_INNER, LIPS_OUTER, RIGHT_EYE
 from server.texture.colors import chromatic, to_linear
 from server.texture.outlines import (
     BROW_LEFT,
     BROW_LINE,
     BROW_RIGHT,
-    EYE_LEFT,
-    EYE_RIGHT,
-    LIPS_INNER,
-    LIPS_OUTER,
-    OVAL,
     UPPER_LIP,
     inner_face,
     outline,
@@ -45,6 +41,8 @@ class Skin:
     """[H, W] 0..1: may be painted; soft at its edges."""
     color: Floats
     """[3] linear: median of the inner face."""
+    lips: Floats
+    """[3] linear: median between the outer and the inner outline of the lips."""
     hair: Floats | None
     """[3] linear: median of the hair above the forehead; None where skin goes on."""
     hair_weight: Floats
@@ -61,25 +59,26 @@ def find_skin(shot: Shot) -> Skin:
     inner = polygon_mask(inner_face(points), shape)
     blurred = ndimage.gaussian_filter(linear, (0.6 * unit, 0.6 * unit, 0))
     distance = _distance(chromatic(blurred), inner & ~features, _lower_face(points, shape) & ~features)
-    allowed = polygon_mask(outline(points, OVAL, 1.1), shape)
+    allowed = polygon_mask(outline(points, FACE_OVAL, 1.1), shape)
     kept = inner | _mask_of(points, (BROW_RIGHT, BROW_LEFT, LIPS_OUTER), shape, 1.5 * unit)
     candidate = allowed & (kept | (distance < _TOLERANCE))
     candidate = _touching(ndimage.binary_opening(candidate, iterations=max(1, round(0.8 * unit))) | kept, kept)
-    holes = _mask_of(points, (EYE_RIGHT, EYE_LEFT, LIPS_INNER), shape, 0.4 * unit)
+    holes = _mask_of(points, (RIGHT_EYE, LEFT_EYE, LIPS_INNER), shape, 0.4 * unit)
     weight = np.minimum(_soften(candidate, 2.0 * unit, 5.0 * unit), _soften(~holes, 0.0, 1.2 * unit))
     chosen = linear[inner & ~features] if (inner & ~features).any() else linear.reshape(-1, 3)
+    color = np.median(chosen, axis=0).astype(np.float32)
     hair, like_hair = _find_hair(linear, points, distance, unit)
-    return Skin(weight, np.median(chosen, axis=0).astype(np.float32), hair, like_hair)
+    return Skin(weight, color, _lips_color(linear, points, color), hair, like_hair)
 
 
 def _features(points: Floats, shape: tuple[int, int], unit: float) -> Bools:
     """Eyes, brows and lips: face, but not of the skin's colour."""
-    return _mask_of(points, (EYE_RIGHT, EYE_LEFT, BROW_RIGHT, BROW_LEFT, LIPS_OUTER), shape, 2.0 * unit)
+    return _mask_of(points, (RIGHT_EYE, LEFT_EYE, BROW_RIGHT, BROW_LEFT, LIPS_OUTER), shape, 2.0 * unit)
 
 
 def _lower_face(points: Floats, shape: tuple[int, int]) -> Bools:
     """The beard's place: under the nose, inside the jaw."""
-    mask = polygon_mask(outline(points, OVAL, 0.9), shape)
+    mask = polygon_mask(outline(points, FACE_OVAL, 0.9), shape)
     return mask & _beyond(points, points[UPPER_LIP], -1.0, shape)
 
 
@@ -135,7 +134,7 @@ def _find_hair(linear: Floats, points: Floats, distance: Floats, unit: float) ->
     """Median colour of what is not skin in a band above the forehead, and where the picture looks like it."""
     shape = distance.shape
     nothing = np.zeros(shape, np.float32)
-    band = polygon_mask(outline(points, OVAL, 1.3), shape) & ~polygon_mask(outline(points, OVAL, 1.0), shape)
+    band = polygon_mask(outline(points, FACE_OVAL, 1.3), shape) & ~polygon_mask(outline(points, FACE_OVAL, 1.0), shape)
     band &= _beyond(points, points[list(BROW_LINE)].mean(axis=0), 1.0, shape)
     if np.count_nonzero(band) < 20:
         return np.array([0.03, 0.02, 0.014], np.float32), nothing
@@ -149,6 +148,14 @@ def _find_hair(linear: Floats, points: Floats, distance: Floats, unit: float) ->
     like = (away < 2.5) & (distance > _TOLERANCE) & ~polygon_mask(inner_face(points), shape)
     color = np.median(linear[other & (away < 2.5)], axis=0) if (other & like).any() else np.median(linear[other], axis=0)
     return color.astype(np.float32), _soften(ndimage.binary_opening(like, iterations=2), 0.0, 2.0 * unit)
+
+
+def _lips_color(linear: Floats, points: Floats, skin: Floats) -> Floats:
+    shape = linear.shape[:2]
+    lips = polygon_mask(outline(points, LIPS_OUTER), shape) & ~polygon_mask(outline(points, LIPS_INNER), shape)
+    if np.count_nonzero(lips) < 8:
+        return skin * np.array([0.8, 0.6, 0.65], np.float32)
+    return np.median(linear[lips], axis=0).astype(np.float32)
 
 
 def _beyond(points: Floats, origin: Floats, sign: float, shape: tuple[int, int]) -> Bools:

@@ -38,6 +38,8 @@ _HOLD = 40.0
 """How strongly a fully seen vertex holds its colour, against one edge of the mesh."""
 _REACH_EDGES = 9.0
 """How far the fill carries before it drifts to the median skin."""
+_LIPS_PULL = 0.3
+"""How strongly what the mouth hid of the lips takes their median colour, against one edge."""
 _DARK = 0.012
 """Added before dividing, so that noise in the dark stays noise."""
 _GAIN_RANGE = (0.4, 2.5)
@@ -117,9 +119,12 @@ def _base(model: HeadModel, shot: Shot, skin: Skin, seen: Seen) -> tuple[Floats,
     share = own_weight / np.maximum(weight, 1e-6)
     values = share[:, None] * own + (1.0 - share[:, None]) * borrowed
     middle = _median(values, weight, skin.color)
+    lips = _group(model, "lips")[:, None]
+    target = middle + lips * (skin.lips - middle)
+    pull = pull + _LIPS_PULL * lips[:, 0]
     gain = np.clip(1.0 / light, *_GAIN_RANGE)[:, None].repeat(3, axis=1)
     carried = np.clip(gain[model.mirror] * np.exp(balance), *_GAIN_RANGE)
-    return fill_harmonic(laplacian, values, _HOLD * weight**2, middle, pull), (gain, carried)
+    return fill_harmonic(laplacian, values, _HOLD * weight**2, target, pull), (gain, carried)
 
 
 def _read(sight: Sight, seen: Seen) -> tuple[Floats, Floats]:
@@ -129,6 +134,12 @@ def _read(sight: Sight, seen: Seen) -> tuple[Floats, Floats]:
     return sample(seen.smooth, sight.points_px), weight.astype(np.float32)
 
 
+def _group(model: HeadModel, name: str) -> Floats:
+    if name in model.group_names:
+        return model.groups[model.group_names.index(name)]
+    return np.zeros(len(model.template), np.float32)
+
+
 def _median(values: Floats, weight: Floats, otherwise: Floats) -> Floats:
     good = values[weight > 0.5]
     return np.median(good, axis=0).astype(np.float32) if len(good) > 20 else otherwise
@@ -136,7 +147,8 @@ def _median(values: Floats, weight: Floats, otherwise: Floats) -> Floats:
 
 def _facing(atlas: Atlas, texels: Ints, sight: Sight) -> Ints:
     """Those of the texels that may be seen at all."""
-    return np.flatnonzero((sight.facing[atlas.vertices[texels]] > 0.0).any(axis=1))
+    first, second, third = (sight.facing > 0.0)[atlas.vertices[texels].T]
+    return np.flatnonzero(first | second | third)
 
 
 def _photo(atlas: Atlas, texels: Ints, sight: Sight, seen: Seen) -> tuple[Floats, Floats]:
