@@ -100,10 +100,12 @@ def open_url(url: str, settings: IndexSettings, headers: dict[str, str]) -> addi
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers = {**headers, "Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
         parts = parts._replace(netloc=parts.netloc.rpartition("@")[2])
-    context = ssl.create_default_context()
-    for path in settings.certificates:
-        context.load_verify_locations(str(path))
-    handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context)]
+    handlers: list[urllib.request.BaseHandler] = []
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        for path in settings.certificates:
+            context.load_verify_locations(str(path))
+        handlers.append(urllib.request.HTTPSHandler(context=context))
     if settings.proxy:
         handlers.append(
             urllib.request.ProxyHandler({"http": settings.proxy, "https": settings.proxy})

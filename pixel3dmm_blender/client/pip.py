@@ -30,6 +30,7 @@ _POLL_S = 0.1
 _TAIL_LINES = 40
 _COLLECTED = re.compile(r"^(?:Collecting|Requirement already satisfied:) (?P<name>[A-Za-z0-9._-]+)")
 _BYTES = re.compile(r"^Progress (?P<here>\d+) of (?P<total>\d+)")  # pip's --progress-bar=raw
+_NOT_OFFERED = re.compile(r"ERROR: No matching distribution found for (\S+)")
 _LIBRARY = re.compile(r"ImportError: (lib\S+): cannot open shared object file")
 # what bpy needs of a bare Debian (measured)
 _APT_NAMES = "libx11-6 libxrender1 libxfixes3 libxi6 libxkbcommon0 libsm6 libgl1 libegl1"
@@ -146,8 +147,9 @@ def _start(arguments: list[str]) -> subprocess.Popen[str]:
 def _pump(stream: IO[str] | None, lines: queue.SimpleQueue[str | None]) -> None:
     """Move lines from the pipe to the queue; None is the end."""
     if stream is not None:
-        for line in stream:
-            lines.put(line)
+        with stream:
+            for line in stream:
+                lines.put(line)
     lines.put(None)
 
 
@@ -185,6 +187,12 @@ def _meaning(words: str, log: Path) -> Pixel3dmmError:
         return DownloadFailed(
             "The packages could not be downloaded.",
             f"Check the network (proxy, firewall, pip's settings) and try again. All that pip said: {log}",
+            words,
+        )
+    if package := _NOT_OFFERED.search(words):
+        return EngineNotInstalled(
+            f"The package index has no {package[1]} for this Python and system, or cannot be reached.",
+            f"Check the network and pip's settings, or try another Python. All that pip said: {log}",
             words,
         )
     if library := _LIBRARY.search(words):

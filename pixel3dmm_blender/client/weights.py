@@ -187,7 +187,7 @@ def _choose(wheel: Wheel, settings: IndexSettings) -> PublishedFile:
             f"The package index cannot be reached: {getattr(error, 'reason', None) or error}.",
             "Check the network (proxy, firewall, pip's settings) and try again.",
         ) from error
-    start = f"{wheel.project}-{wheel.version}-"
+    start = f"{wheel.project.replace('-', '_')}-{wheel.version}-"
     builds = [file for file in files if file.name.startswith(start) and file.name.endswith(".whl")]
     builds.sort(key=lambda file: file.name != wheel.name)
     if not builds:
