@@ -11,7 +11,6 @@ or fair hair or draw a hard contour around the face, which the landmark network 
 from __future__ import annotations
 
 import io
-import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,9 +20,11 @@ import av
 import av.error
 import numpy as np
 from av.container import InputContainer
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from pixel3dmm_blender.wire import Bytes, Footage, FootageUnreadable
+
+from .focal import read_focal
 
 MAX_PIXELS = 150_000_000
 CLIP_SUFFIXES = frozenset(
@@ -32,9 +33,8 @@ CLIP_SUFFIXES = frozenset(
     for name in names.split()
 )
 _GREY = (128, 128, 128)
+_BAND = 1024
 _DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
-_DIAGONAL_35MM = math.hypot(36.0, 24.0)
-_MM_PER_UNIT = {2: 25.4, 3: 10.0}
 _NOT_A_PHOTO = "Open it in an image viewer and save it as JPEG or PNG; clips as MP4."
 _CUT_OFF = "Copy or export it again."
 
@@ -94,9 +94,10 @@ def read_photo(path: Path) -> Frame:
                 "ignore", UserWarning
             )  # broken EXIF is no reason to refuse a picture
             with Image.open(io.BytesIO(content)) as image:
-                _check_size(path, image.width, image.height)
+                if image.width * image.height > MAX_PIXELS:
+                    raise _too_large(path)
                 image.load()
-                focal = _read_focal(image)
+                focal = read_focal(image)
                 return Frame(_to_pixels(image), focal_35mm=focal)
     except UnidentifiedImageError as error:
         raise FootageUnreadable(
@@ -163,11 +164,6 @@ def _read_bytes(path: Path) -> bytes:
         raise FootageUnreadable(f"{path} cannot be read: {error.strerror}.", _CUT_OFF) from error
 
 
-def _check_size(path: Path, width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise _too_large(path)
-
-
 def _too_large(path: Path) -> FootageUnreadable:
     return FootageUnreadable(
         f"{path.name} has more than {MAX_PIXELS // 1_000_000} million pixels.",
@@ -176,16 +172,26 @@ def _too_large(path: Path) -> FootageUnreadable:
 
 
 def _to_pixels(image: Image.Image) -> Bytes:
-    """Any mode -> uint8 [H, W, 3], upright, sRGB."""
+    """Any mode -> uint8 [H, W, 3], upright, sRGB; the image itself may be changed."""
     profile = image.info.get("icc_profile")
-    upright = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
+    upright = image
     if upright.mode in _DEEP_GREY_MODES:
         upright = _to_8_bit(upright)
     elif profile:
         upright = _to_srgb(upright, profile)
     if upright.has_transparency_data:
         upright = _over_grey(upright)
-    return np.ascontiguousarray(np.asarray(upright.convert("RGB"), np.uint8))
+    return _rows(upright if upright.mode == "RGB" else upright.convert("RGB"))
+
+
+def _rows(image: Image.Image) -> Bytes:
+    """Copy an RGB image out of Pillow in bands: in one piece it would stand in memory twice more."""
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _BAND):
+        bottom = min(top + _BAND, image.height)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return pixels
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
@@ -216,46 +222,6 @@ def _over_grey(image: Image.Image) -> Image.Image:
     ground = Image.new("RGB", image.size, _GREY)
     ground.paste(colors, mask=colors.getchannel("A"))
     return ground
-
-
-def _read_focal(image: Image.Image) -> float:
-    """Read the focal length in mm for a long side of 36 mm out of EXIF; 0 where it is not told or cannot be trusted.
-
-    EXIF's 35 mm equivalent compares diagonals, ours long sides. A picture whose sides are not in the ratio that the
-    camera noted has been cropped, and then the number means nothing.
-    """
-    exif = image.getexif()
-    tags = exif.get_ifd(ExifTags.IFD.Exif)
-    noted = (
-        _number(tags.get(ExifTags.Base.ExifImageWidth)),
-        _number(tags.get(ExifTags.Base.ExifImageHeight)),
-    )
-    long_px, short_px = max(image.size), min(image.size)
-    if (
-        min(noted) > 0
-        and abs(max(noted) / min(noted) - long_px / short_px) > 0.01 * long_px / short_px
-    ):
-        return 0.0
-    equivalent = _number(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
-    focal = equivalent * 36.0 / _DIAGONAL_35MM * math.hypot(long_px, short_px) / long_px
-    if not focal:
-        # The sensor's long side from its pixel pitch: the only other way that needs no list of cameras.
-        pitch = _number(tags.get(ExifTags.Base.FocalPlaneXResolution))
-        unit = _MM_PER_UNIT.get(
-            int(_number(tags.get(ExifTags.Base.FocalPlaneResolutionUnit))) or 2, 0.0
-        )
-        sensor = max(noted) / pitch * unit if pitch > 0 else 0.0
-        focal = _number(tags.get(ExifTags.Base.FocalLength)) * 36.0 / sensor if sensor > 0 else 0.0
-    return focal if 8.0 <= focal <= 1200.0 else 0.0
-
-
-def _number(value: object) -> float:
-    """An EXIF value as a number; 0 where it is none (missing text, 0/0)."""
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, ZeroDivisionError):
-        return 0.0
-    return number if math.isfinite(number) else 0.0
 
 
 def _open_clip(path: Path) -> InputContainer:

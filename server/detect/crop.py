@@ -21,6 +21,9 @@ from torch.nn import functional
 from pixel3dmm_blender.wire import Bytes, Doubles
 from server.device import single_thread
 
+_BAND = 1024
+"""Rows reduced at a time; even."""
+
 
 @dataclass(frozen=True)
 class Square:
@@ -67,10 +70,7 @@ class Picture:
         if factor == 1:
             return self.pixels
         if factor not in self._levels:
-            finer = [level for level in self._levels if level < factor]
-            base = max(finer, default=1)
-            image = Image.fromarray(self._levels.get(base, self.pixels))
-            self._levels[factor] = np.asarray(image.reduce(factor // base))
+            self._levels[factor] = _halve(self.reduced(factor // 2))
         return self._levels[factor]
 
 
@@ -82,6 +82,14 @@ def cut_squares(picture: Picture, squares: Sequence[Square], side: int, *, exten
     """
     with torch.inference_mode(), single_thread():
         return torch.cat([_cut_square(picture, square, side, extend) for square in squares])
+
+
+def _halve(pixels: Bytes) -> Bytes:
+    """Average 2 x 2 pixels (at an odd edge, 2 x 1); in bands, to keep no second copy of a large picture in memory."""
+    bands = range(0, pixels.shape[0], _BAND)
+    return np.concatenate(
+        [np.asarray(Image.fromarray(pixels[y : y + _BAND]).reduce(2)) for y in bands]
+    )
 
 
 def _cut_square(picture: Picture, square: Square, side: int, extend: bool) -> Tensor:

@@ -27,19 +27,15 @@ class FaceDetector:
         self._boxes = Network(read_weights(models, FACE_BOX), device)
         self._mesh = Network(read_weights(models, FACE_MESH), device)
 
-    def faces(
-        self, frame: Frame, *, jitters: int = JITTERS, thorough: bool = True
-    ) -> tuple[FaceLandmarks, ...]:
+    def faces(self, frame: Frame, *, thorough: bool = True) -> tuple[FaceLandmarks, ...]:
         """Find all faces of a frame, the largest first; empty where there is none.
 
-        ``jitters`` crops are averaged; ``thorough`` searches for small faces where no other is found.
+        ``thorough`` searches for small faces where no other is found, which takes a second or two.
         """
         picture = Picture(frame.pixels)
         for views in search_passes(picture, thorough=thorough):
             boxes = find_boxes(picture, views, self._boxes)
-            found = [
-                find_landmarks(picture, box.square(MARGIN), self._mesh, jitters) for box in boxes
-            ]
+            found = [find_landmarks(picture, box.square(MARGIN), self._mesh) for box in boxes]
             faces = _without_twins([face for face in found if face.is_face])
             if faces:
                 return faces
@@ -48,7 +44,10 @@ class FaceDetector:
     def follow(
         self, frame: Frame, previous: FaceLandmarks, *, jitters: int = JITTERS
     ) -> FaceLandmarks | None:
-        """Find the same face in the next frame of a clip, from where it was; None where it is lost."""
+        """Find the same face in the next frame of a clip, from where it was; None where it is lost.
+
+        Fewer ``jitters`` are faster and shakier; with one, only the network's score tells whether it is a face.
+        """
         face = find_landmarks(Picture(frame.pixels), previous.square, self._mesh, jitters)
         return face if face.is_face and _is_near(face, previous) else None
 

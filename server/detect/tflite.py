@@ -123,7 +123,7 @@ def parse_tflite(content: bytes) -> Graph:
         raise WeightsCorrupt("A network file is not a TensorFlow Lite file.", REINSTALL)
     try:
         return _read_graph(root_table(content))
-    except (struct.error, IndexError, ValueError, KeyError, TypeError) as error:
+    except (struct.error, IndexError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise WeightsCorrupt("A network file is damaged.", REINSTALL, detail=str(error)) from error
 
 
