@@ -18,11 +18,14 @@ from .parts import Part, bind_same
 LIFT_MM = 5.0
 SUNK_MM = -0.6
 """Below the skin at its edge, so that no rim is seen."""
-SOFT_MM = 16.0
+SOFT_MM = 13.0
 """Width over which the density rises behind the hairline (the cage's quads are about 8 mm there)."""
+MARGIN_MM = 14.0
+"""How far the shell goes on, transparent, below the hairline."""
 HAIRLINE = (
-    (0.0, 806.0), (25.0, 805.0), (45.0, 797.0), (58.0, 780.0), (68.0, 752.0), (76.0, 726.0), (88.0, 722.0),
-    (100.0, 745.0), (112.0, 735.0), (125.0, 690.0), (145.0, 668.0), (180.0, 662.0),
+    (0.0, 806.0), (25.0, 805.0), (45.0, 797.0), (56.0, 782.0), (64.0, 760.0), (69.0, 738.0), (73.0, 724.0),
+    (77.0, 736.0), (82.0, 745.0), (90.0, 750.0), (97.0, 749.0), (102.0, 743.0), (106.0, 724.0),
+    (111.0, 700.0), (120.0, 684.0), (138.0, 672.0), (180.0, 664.0),
 )  # fmt: skip
 """Height of the hairline in mm over the angle from straight ahead, in degrees, about the skull's axis."""
 AXIS_Z_MM = 45.0
@@ -76,7 +79,7 @@ def _above_hairline(points: Doubles) -> Doubles:
 def _scalp_quads(cage: Cage, ears: Doubles) -> Bools:
     skin = np.array([group == "body" for group in cage.groups])
     on_head = np.array([BODY_ISLANDS["skin"].holds(uv.mean(axis=0)) for uv in cage.body_uv])
-    near = _above_hairline(cage.points) > -6.0
+    near = _above_hairline(cage.points) > -MARGIN_MM
     return skin & on_head & near[cage.quads].all(axis=1) & (ears[cage.quads].max(axis=1) < 0.3)
 
 

@@ -13,6 +13,7 @@ from .parts import Part, bind_same
 
 EDGE_MM = CUT_MM - 4.0
 """Height of the plane that the bust ends on."""
+EVENING_STEPS = 6
 MATERIAL_OF_ISLAND = {"cavity": "mouth", "tongue": "tongue"}
 
 
@@ -41,25 +42,45 @@ def _kept_quads(cage: Cage) -> Bools:
 
 
 def _straight_edge(cage: Cage, kept: Bools) -> Doubles:
-    """Move each vertex of the cut along an edge of the removed quads to where that edge meets the plane."""
+    """Bring the cut's vertices down onto a plane and space them evenly: [V, 3] all points of the cage."""
     points = cage.points.copy()
-    below: dict[int, int] = {}
+    loop = border_loop(cage.quads[kept], points)
     removed = cage.quads[~kept & np.array([group == "body" for group in cage.groups])]
-    edge = np.intersect1d(np.unique(cage.quads[kept]), np.unique(removed))
+    for vertex, lower in _lowest_neighbours(removed, loop, points).items():
+        start, end = cage.points[vertex], cage.points[lower]
+        fall = start[1] - end[1]
+        if fall > 1.0:
+            points[vertex] = start + (start[1] - EDGE_MM) / fall * (end - start)
+    points[loop, 1] = EDGE_MM
+    for _ in range(EVENING_STEPS):
+        ring = points[loop]
+        points[loop] = 0.5 * ring + 0.25 * (np.roll(ring, 1, axis=0) + np.roll(ring, -1, axis=0))
+    return points
+
+
+def border_loop(quads: Ints, points: Doubles) -> Ints:
+    """Find the lowest closed loop of border edges, as vertices in order."""
+    edges = np.stack([quads, np.roll(quads, -1, axis=1)], axis=2).reshape(-1, 2)
+    directed = {(int(start), int(end)) for start, end in edges}
+    following = {start: end for start, end in directed if (end, start) not in directed}
+    first = min(following, key=lambda vertex: points[vertex, 1])
+    loop = [first]
+    while following[loop[-1]] != first:
+        loop.append(following[loop[-1]])
+    return np.array(loop, np.int32)
+
+
+def _lowest_neighbours(removed: Ints, loop: Ints, points: Doubles) -> dict[int, int]:
+    """For each vertex of the loop, the lowest vertex below the plane that a removed quad joins it to."""
+    lowest: dict[int, int] = {}
+    on_loop = frozenset(loop.tolist())
     for quad in removed:
         for start, end in _edges(quad):
-            if start in edge and points[end, 1] < min(
-                EDGE_MM, points[below.get(start, end), 1] + 1e-9
-            ):
-                below[start] = end
-    for vertex in edge:
-        point = points[vertex].copy()
-        target = cage.points[below[vertex]] if vertex in below else point
-        fall = point[1] - target[1]
-        share = (point[1] - EDGE_MM) / fall if fall > 1.0 else 0.0
-        points[vertex] = point + share * (target - point)
-        points[vertex, 1] = EDGE_MM
-    return points
+            if start not in on_loop or points[end, 1] >= EDGE_MM:
+                continue
+            if start not in lowest or points[end, 1] < points[lowest[start], 1]:
+                lowest[start] = end
+    return lowest
 
 
 def _edges(quad: Ints) -> list[tuple[int, int]]:

@@ -51,7 +51,7 @@ UPPER = Row(
     depths=(6.0, 5.6, 7.0, 8.0, 8.2, 9.6, 9.4),
     tips=(-3.0, -2.4, -2.9, -2.2, -2.0, -1.6, -1.2),
     root=8.0,
-    inset=3.4,
+    inset=1.4,
 )
 LOWER = Row(
     name="lower",
@@ -59,7 +59,7 @@ LOWER = Row(
     depths=(5.4, 5.6, 6.6, 7.4, 7.8, 9.4, 9.2),
     tips=(-0.6, -0.7, -0.2, -0.6, -0.8, -1.0, -0.8),
     root=-9.0,
-    inset=6.0,
+    inset=4.2,
 )
 
 
@@ -137,32 +137,36 @@ def _crown(
 ) -> tuple[Doubles, Ints, Doubles]:
     """One crown: rounded rings from the root to the biting edge, closed by a fan of quads; open in the gum."""
     (point,), (tangent,) = arch.at(np.array([middle]))
-    outward = np.array([tangent[1] * -1.0, tangent[0]])
-    turns = 2.0 * np.pi * np.arange(COLUMNS) / COLUMNS
-    # A superellipse: nearly a rectangle with round corners.
-    along = np.sign(np.cos(turns)) * np.abs(np.cos(turns)) ** 0.55
-    across = np.sign(np.sin(turns)) * np.abs(np.sin(turns)) ** 0.75
+    outward = np.array([-tangent[1], tangent[0]])
     tip, root = row.tips[place], row.root
-    front = place < 3
     rings: list[Doubles] = []
     for level in np.linspace(0.0, 1.0, LEVELS):
-        wide = (
-            half_width
-            * (0.80 + 0.185 * np.sin(np.pi * min(1.0, 0.15 + 0.62 * level)))
-            * (0.9 if level == 1.0 else 1.0)
-        )
-        thin = 1.0 - 0.62 * level**1.5 if front else 1.0 - 0.18 * level**3
-        deep = 0.5 * row.depths[place] * thin * (0.8 if level == 1.0 else 1.0)
-        lean = 0.35 * row.depths[place] * (1.0 - thin) if front else 0.0
-        offset = along[:, None] * wide * tangent + (across[:, None] * deep + lean) * outward
+        along, across = _outline(row.depths[place], half_width, level, front=place < 3)
+        ground = point + along[:, None] * tangent + across[:, None] * outward
         height = lip_height + root + (tip - root) * level
-        rings.append(
-            np.column_stack(
-                [point[0] + offset[:, 0], np.full(COLUMNS, height), point[1] + offset[:, 1]]
-            )
-        )
+        rings.append(np.column_stack([ground[:, 0], np.full(COLUMNS, height), ground[:, 1]]))
     cap = rings[-1].mean(axis=0) + [0.0, 0.15 * np.sign(tip - root), 0.0]
     return _close(np.concatenate([*rings, cap[None]]), flip=tip > root)
+
+
+def _outline(
+    depth: float, half_width: float, level: float, *, front: bool
+) -> tuple[Doubles, Doubles]:
+    """Cross-section of a crown, offsets along and across the arch [COLUMNS] each: a rectangle with round corners.
+
+    ``level`` runs from 0 at the root to 1 at the biting edge, where front teeth are thin and stand forward.
+    """
+    turns = 2.0 * np.pi * np.arange(COLUMNS) / COLUMNS
+    along = np.sign(np.cos(turns)) * np.abs(np.cos(turns)) ** 0.55
+    across = np.sign(np.sin(turns)) * np.abs(np.sin(turns)) ** 0.75
+    wide = half_width * (0.87 + 0.165 * np.sin(np.pi * (0.15 + 0.62 * level)))
+    thin = 1.0 - 0.62 * level**1.5 if front else 1.0 - 0.18 * level**3
+    lean = 0.35 * depth * (1.0 - thin) if front else 0.0
+    at_edge = level == 1.0
+    return (
+        along * wide * (0.93 if at_edge else 1.0),
+        across * 0.5 * depth * thin * (0.8 if at_edge else 1.0) + lean,
+    )
 
 
 def _close(points: Doubles, *, flip: bool) -> tuple[Doubles, Ints, Doubles]:
@@ -186,7 +190,7 @@ def _close(points: Doubles, *, flip: bool) -> tuple[Doubles, Ints, Doubles]:
         uv.append([(0.5, 0.905), *(tuple(disc[k]) for k in (column, column + 1, column + 2))])
     faces, corners = np.array(quads, np.int32), np.array(uv)
     # Rings run the same way round whichever way the crown points, so one jaw's quads must be turned.
-    return (points, faces[:, ::-1], corners[:, ::-1]) if flip else (points, faces, corners)
+    return (points, faces[:, ::-1], _turned(corners)) if flip else (points, faces, corners)
 
 
 def _gum(row: Row, arch: Arch, lip_height: float) -> tuple[Doubles, Ints, Doubles]:
@@ -227,7 +231,12 @@ def _gum(row: Row, arch: Arch, lip_height: float) -> tuple[Doubles, Ints, Double
             low, high = step / (count - 1), (step + 1) / (count - 1)
             uv.append([(left, low), (right, low), (right, high), (left, high)])
     faces, corners = np.array(quads, np.int32), np.array(uv)
-    return (points, faces[:, ::-1], corners[:, ::-1]) if up > 0 else (points, faces, corners)
+    return (points, faces[:, ::-1], _turned(corners)) if up > 0 else (points, faces, corners)
+
+
+def _turned(corners: Doubles) -> Doubles:
+    """Mirror unit UVs [F, 4, 2] along with quads that run the other way round."""
+    return corners[:, ::-1] * [-1.0, 1.0] + [1.0, 0.0]
 
 
 def _part(
