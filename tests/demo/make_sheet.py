@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -13,6 +14,7 @@ BACKGROUND, STUDIO, INK = (24, 25, 28), (58, 61, 66), (225, 226, 230)
 OVERLAY_SHARE = 0.62
 TILES = (
     ("photo", "Photo"),
+    ("face", "The face in it"),
     ("overlay", "Solved head on the photo"),
     ("front", "Textured, in the solved camera"),
     ("three-quarter", "Three-quarter"),
@@ -54,11 +56,15 @@ def tile(name: str, photo: Image.Image, views: Path) -> Image.Image:
     """One picture of the sheet, without its label."""
     if name == "photo":
         return photo
+    left, top, side = json.loads((views / "crop.json").read_text(encoding="utf-8"))
+    face = photo.crop((left, top, left + side, top + side))
+    if name == "face":
+        return face
     view = Image.open(views / f"{name}.png").convert("RGBA")
     if name == "overlay":
-        view = view.resize(photo.size)
+        face = face.resize(view.size, Image.Resampling.LANCZOS)
         mask = view.getchannel("A").point([round(level * OVERLAY_SHARE) for level in range(256)])
-        return Image.composite(view.convert("RGB"), photo, mask)
+        return Image.composite(view.convert("RGB"), face, mask)
     ground = Image.new("RGBA", view.size, (*STUDIO, 255))
     return Image.alpha_composite(ground, view).convert("RGB")
 

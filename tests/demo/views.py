@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,12 +11,15 @@ from pathlib import Path
 from typing import Final
 
 import bpy
+from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 
 SIDE_PX: Final = 520
 SAMPLES: Final = 16
+HEADROOM: Final = 0.12
+CROP_FILE: Final = "crop.json"
 LENS_MM: Final = 85.0
-DISTANCE_M: Final = 0.95
+DISTANCE_M: Final = 0.86
 ARKIT_POSE: Final[Mapping[str, float]] = {
     "mouthSmileLeft": 0.85,
     "mouthSmileRight": 0.85,
@@ -34,9 +38,11 @@ def render_views(head: bpy.types.Object, camera: bpy.types.Object, folder: Path)
     folder.mkdir(parents=True, exist_ok=True)
     with _studio(head) as studio:
         scene = bpy.context.scene
-        made = [_render(folder / "front.png", camera)]
-        with _clay(scene):
-            made.append(_render(folder / "overlay.png", camera))
+        with _framed(scene, head, camera) as crop:
+            (folder / CROP_FILE).write_text(json.dumps(crop), encoding="utf-8")
+            made = [_render(folder / "front.png", camera)]
+            with _clay(scene):
+                made.append(_render(folder / "overlay.png", camera))
         scene.render.resolution_x = scene.render.resolution_y = SIDE_PX
         for name, turn_deg in TURNS_DEG.items():
             _aim(studio, head, turn_deg)
@@ -123,7 +129,29 @@ def _aim(camera: bpy.types.Object, head: bpy.types.Object, turn_deg: float) -> N
 def _middle(head: bpy.types.Object) -> Vector:
     """Between the eyes and the shoulders: what a portrait is centred on."""
     heights = [corner[2] for corner in head.bound_box]
-    return head.matrix_world @ Vector((0.0, -0.05, max(heights) * 0.55 + min(heights) * 0.45 + 0.03))
+    return head.matrix_world @ Vector((0.0, -0.05, max(heights) * 0.5 + min(heights) * 0.5 + 0.01))
+
+
+@contextmanager
+def _framed(
+    scene: bpy.types.Scene, head: bpy.types.Object, camera: bpy.types.Object
+) -> Iterator[tuple[int, int, int]]:
+    """Render only a square around the head, enlarged; yields its left, top and side in pixels of the photo."""
+    width, height = scene.render.resolution_x, scene.render.resolution_y
+    evaluated = head.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    seen = [world_to_camera_view(scene, camera, head.matrix_world @ vertex.co) for vertex in evaluated.data.vertices]
+    across, down = [point.x * width for point in seen], [(1.0 - point.y) * height for point in seen]
+    top = max(0.0, min(down) - HEADROOM * (max(down) - min(down)))
+    side = round(min(max(down) - top, width, height - top))
+    left = round(min(max(0.0, (min(across) + max(across) - side) / 2), width - side))
+    render, top = scene.render, round(top)
+    render.use_border = render.use_crop_to_border = True
+    render.border_min_x, render.border_max_x = left / width, (left + side) / width
+    render.border_min_y, render.border_max_y = 1.0 - (top + side) / height, 1.0 - top / height
+    render.resolution_percentage = max(1, round(100 * SIDE_PX / side))
+    yield left, top, side
+    render.use_border = render.use_crop_to_border = False
+    render.resolution_percentage = 100
 
 
 @contextmanager
