@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -50,12 +51,14 @@ def main() -> None:
         wheel_sha256=_digest(models / WHEEL),
         network_sha256=_digest(models / NETWORK),
     )
-    print(report.table(scatter, spread.astype(np.float32), views.offsets, left))
+    lines = [report.table(scatter, spread.astype(np.float32), views.offsets, left)]
     for name, rest in (("before", views.offsets), ("after", left), ("left out", unseen)):
-        print(f"offset {name}: {calibration.root_mean_square_mm(rest):.2f} mm")
-    print(f"twelve weights miss the surface point by at most {1000 * placement.moved_m.max():.3f} mm")
+        lines.append(f"offset {name}: {calibration.root_mean_square_mm(rest):.2f} mm")
+    lines.append(f"twelve weights miss their point by {1000 * placement.moved_m.max():.3f} mm")
     for number in DRAWN:
-        print(report.draw(subjects, shots[number], number, points_px[number], placement, folder))
+        drawn = report.draw(subjects, shots[number], number, points_px[number], placement, folder)
+        lines.append(str(drawn))
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 def _parse() -> argparse.Namespace:

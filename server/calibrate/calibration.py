@@ -12,7 +12,7 @@ import numpy as np
 
 from pixel3dmm_blender.wire import Doubles, Floats
 from server.calibrate.place import Placement
-from server.calibrate.scenes import FOCAL_PX, SIZE_PX, Shot
+from server.calibrate.scenes import Shot
 from server.calibrate.subjects import Subjects
 from server.detect.topology import MIRROR
 from server.heads.model import ViewCalibration
@@ -55,9 +55,8 @@ def measure_offsets(
     for i, shot in enumerate(shots):
         coarse = subjects.coarse(subjects.offsets_mm(shot.head, shot.expression))
         points = np.einsum("km,kmc->kc", placement.weights, coarse[index])
-        seen = points @ shot.rotation.T + shot.translation
-        projected = seen[:, :2] / seen[:, 2:] * FOCAL_PX + 0.5 * SIZE_PX
-        offsets[i] = (points_px[i] - projected) * seen[:, 2:] / FOCAL_PX
+        projected, depth = shot.project(points)
+        offsets[i] = (points_px[i] - projected) * depth[:, None] / shot.focal_px
     return Views(
         heads=tuple(shot.head for shot in shots),
         yaws=np.array([shot.yaw for shot in shots]),

@@ -11,7 +11,7 @@ import numpy as np
 from pixel3dmm_blender.wire import Bools, Doubles, Ints
 from server.calibrate.pictures import picture_path
 from server.calibrate.rays import Hits, cast_rays
-from server.calibrate.scenes import FOCAL_PX, SIZE_PX, Shot
+from server.calibrate.scenes import SIZE_PX, Shot
 from server.calibrate.subjects import Subjects
 from server.detect import topology
 from server.detect.detector import FaceDetector, require_face
@@ -67,7 +67,7 @@ def scatter_landmarks(subjects: Subjects, shots: tuple[Shot, ...], points_px: Do
             (~IRIS, triangles, ~is_eye),
             (IRIS, triangles[is_eye], is_eye[is_eye]),
         ):
-            hits = cast_rays(seen, facets, wanted, rays[chosen], FOCAL_PX)
+            hits = cast_rays(seen, facets, wanted, rays[chosen], shot.focal_px)
             positions[i, chosen] = np.einsum("kj,kjc->kc", hits.weights, neutral[hits.vertices])
             weights[i, chosen] = _trust(hits)
             direct[i, chosen] = hits.direct

@@ -8,6 +8,7 @@ follows the surface into every other shape. Colours are linear RGB.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -99,10 +100,8 @@ def _brow(points_mm: Doubles) -> Doubles:
     """Cover 0..1 of the brows, mirror-symmetric."""
     across = np.stack([np.abs(points_mm[:, 0]), points_mm[:, 1]], axis=1)
     cover = np.zeros(len(across))
-    for start, end, widths in zip(
-        BROW_MM[:-1], BROW_MM[1:], zip(BROW_HALF_WIDTH_MM[:-1], BROW_HALF_WIDTH_MM[1:], strict=True),
-        strict=True,
-    ):  # fmt: skip
+    strokes = zip(pairwise(BROW_MM), pairwise(BROW_HALF_WIDTH_MM), strict=True)
+    for (start, end), widths in strokes:
         along = np.clip((across - start) @ (end - start) / ((end - start) @ (end - start)), 0, 1)
         distance = np.linalg.norm(across - start - along[:, None] * (end - start), axis=1)
         width = widths[0] + along * (widths[1] - widths[0])

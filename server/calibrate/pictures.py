@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from pixel3dmm_blender.wire import Doubles
 from server.calibrate.paint import COMPLEXIONS, Regions, paint, smooth_step
-from server.calibrate.scenes import FOCAL_PX, SIZE_PX, TARGET_M, Shot, background, lamps
+from server.calibrate.scenes import SIZE_PX, TARGET_M, Shot, background, lamps
 from server.calibrate.subjects import EYES, Subjects
 from server.heads.makehuman.archive import MPFB, WHEEL
 from server.heads.makehuman.assemble import METRES_PER_MM
 
 RENDER_LIMIT_S = 1800.0
-LASH_REACH_MM = 1.6
+LASH_REACH_MM = 2.0
 
 
 def picture_path(folder: Path, number: int) -> Path:
@@ -51,14 +51,15 @@ def render_shots(
 
 
 def _write_job(subjects: Subjects, shots: tuple[Shot, ...], models: Path, path: Path) -> None:
-    poses = sorted({(shot.head, shot.expression is not None, shot.expression or 0) for shot in shots})
+    poses = sorted(
+        {(shot.head, shot.expression is not None, shot.expression or 0) for shot in shots}
+    )
     number = {pose: i for i, pose in enumerate(poses)}
     shapes = [subjects.shape(head, index if moved else None) for head, moved, index in poses]
     regions = _regions(subjects, models)
     np.savez(
         path,
         size_px=SIZE_PX,
-        focal_px=FOCAL_PX,
         target=np.array(TARGET_M),
         quads=subjects.surface.quads,
         quad_is_eye=np.char.startswith(subjects.fine_kinds(), "eye"),
@@ -70,6 +71,7 @@ def _write_job(subjects: Subjects, shots: tuple[Shot, ...], models: Path, path: 
             number[shot.head, shot.expression is not None, shot.expression or 0] for shot in shots
         ],
         shot_paint=[shot.complexion for shot in shots],
+        shot_focal_px=[shot.focal_px for shot in shots],
         shot_rotation=np.stack([shot.rotation for shot in shots]),
         shot_translation=np.stack([shot.translation for shot in shots]),
         shot_lamps=np.stack([lamps(shot) for shot in shots]),
@@ -98,7 +100,7 @@ def _lashes(subjects: Subjects, points_mm: Doubles) -> Doubles:
     away = np.full(len(points_mm), np.inf)
     for name in EYES:
         ball = points_mm[subjects.touches(name)]
-        away = np.minimum(away, cKDTree(ball).query(points_mm)[0])
+        away = np.minimum(away, KDTree(ball).query(points_mm)[0])
     upper = smooth_step(points_mm[:, 1] + 0.5, 1.0) * (points_mm[:, 2] > 0.0)
     return upper * (1.0 - smooth_step(away - LASH_REACH_MM, 1.2))
 
@@ -112,7 +114,7 @@ def _mask(subjects: Subjects, models: Path, name: str) -> Doubles:
     uv = subjects.surface.uv.reshape(-1, 2)
     columns = np.clip((uv[:, 0] * width).astype(int), 0, width - 1)
     rows = np.clip(((1.0 - uv[:, 1]) * height).astype(int), 0, height - 1)
-    total, count = np.zeros((2, subjects.surface.matrix.shape[0]))
+    total, count = np.zeros((2, subjects.surface.fine_count))
     np.add.at(total, subjects.surface.quads.ravel(), mask[rows, columns])
     np.add.at(count, subjects.surface.quads.ravel(), 1.0)
     return total / np.maximum(count, 1.0)

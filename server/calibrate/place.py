@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from pixel3dmm_blender.wire import Doubles, Floats, Ints
 from server.calibrate.measure import IRIS, seen_triangles
@@ -73,7 +73,7 @@ def place_landmarks(subjects: Subjects, middle: Doubles) -> Placement:
 def closest_point(points: Doubles, triangles: Ints, target: Doubles) -> tuple[Ints, Doubles]:
     """Find the point of a mesh nearest to the target: three vertices and their weights."""
     used = np.unique(triangles)
-    near = used[cKDTree(points[used]).query(target, NEIGHBOURS)[1]]
+    near = used[KDTree(points[used]).query(target, NEIGHBOURS)[1]]
     around = triangles[np.isin(triangles, near).any(axis=1)]
     weights = _closest_weights(points[around], target)
     distance = np.linalg.norm(np.einsum("tj,tjc->tc", weights, points[around]) - target, axis=1)
@@ -125,7 +125,9 @@ def _eye_support(subjects: Subjects, cage_points: Doubles, target: Doubles) -> I
     away: npt.NDArray[np.float64] = np.linalg.norm(cage_points[ball] - target, axis=1)
     chosen = [int(np.argmin(away))]
     while len(chosen) < SUPPORT:
-        away = np.minimum(away, np.linalg.norm(cage_points[ball] - cage_points[ball[chosen[-1]]], axis=1))
+        away = np.minimum(
+            away, np.linalg.norm(cage_points[ball] - cage_points[ball[chosen[-1]]], axis=1)
+        )
         chosen.append(int(np.argmax(away)))
     return ball[chosen]
 

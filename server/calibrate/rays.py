@@ -41,7 +41,7 @@ def cast_rays(
     image = points_camera[:, :2] / points_camera[:, 2:] * focal_px
     normals, centres = _normals(points_camera, triangles)
     cosines = -np.einsum("tc,tc->t", normals, centres) / np.linalg.norm(centres, axis=1)
-    front = np.flatnonzero(cosines > 0.02)
+    front = np.flatnonzero(cosines > 0.02).astype(np.int32)
     rows, weights, direct = _frontmost(image, points_camera[:, 2], triangles, front, rays)
     direct &= wanted[rows]
     vertices, cosine, found = triangles[rows], cosines[rows], direct.copy()

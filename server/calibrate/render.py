@@ -5,6 +5,9 @@ The only file of this package that runs in Blender; it is started as a script an
 of the engine. Scene axes are the head's (x left of the subject, y up, z out of the face), metres.
 """
 
+# bpy's stubs know no kinds of nodes, sockets and object data:
+# pyright: basic, reportAttributeAccessIssue=false, reportOptionalMemberAccess=false
+
 from __future__ import annotations
 
 import os
@@ -25,14 +28,15 @@ def main(job_path: Path, folder: Path) -> None:
     job = np.load(job_path)
     scene = _empty_scene(int(job["size_px"]))
     head = _head_object(job)
-    camera = _camera(scene, float(job["focal_px"]) / int(job["size_px"]))
-    lamps = [_lamp(scene, energy) for energy in (9.0, 5.0)]
+    camera = _camera(scene)
+    lamps = [_lamp(scene, energy) for energy in (14.0, 6.0)]
     folder.mkdir(parents=True, exist_ok=True)
     for shot in range(len(job["shot_geometry"])):
         picture = folder / f"shot_{shot:03d}.png"
         if picture.exists():
             continue
         _pose_head(head, job, shot)
+        camera.data.lens = float(job["shot_focal_px"][shot]) / int(job["size_px"]) * SENSOR_MM
         _aim(camera, job["shot_rotation"][shot], job["shot_translation"][shot])
         for lamp, place in zip(lamps, job["shot_lamps"][shot], strict=True):
             _place_lamp(lamp, place, job["target"])
@@ -105,7 +109,12 @@ def _eye_material() -> bpy.types.Material:
     ramp.name = "iris"
     stops = ramp.color_ramp.elements
     stops[0].position, stops[1].position = 0.0, 0.1 * PUPIL_MM
-    for position in (0.1 * PUPIL_MM + 0.02, 0.1 * IRIS_MM - 0.09, 0.1 * IRIS_MM - 0.02, 0.1 * IRIS_MM + 0.03):
+    for position in (
+        0.1 * PUPIL_MM + 0.02,
+        0.1 * IRIS_MM - 0.09,
+        0.1 * IRIS_MM - 0.02,
+        0.1 * IRIS_MM + 0.03,
+    ):
         stops.new(position)
     links.new(rest.outputs["Vector"], flat.inputs[0])
     links.new(flat.outputs["Vector"], radius.inputs[0])
@@ -130,10 +139,9 @@ def _pose_head(head: bpy.types.Object, job: np.lib.npyio.NpzFile, shot: int) -> 
     mesh.update()
 
 
-def _camera(scene: bpy.types.Scene, focal_over_size: float) -> bpy.types.Object:
+def _camera(scene: bpy.types.Scene) -> bpy.types.Object:
     lens = bpy.data.cameras.new("camera")
     lens.sensor_width = SENSOR_MM
-    lens.lens = focal_over_size * SENSOR_MM
     lens.clip_start = 0.01
     camera = bpy.data.objects.new("camera", lens)
     scene.collection.objects.link(camera)
@@ -153,6 +161,7 @@ def _lamp(scene: bpy.types.Scene, energy: float) -> bpy.types.Object:
     light = bpy.data.lights.new("lamp", "AREA")
     light.shape, light.size, light.energy = "DISK", 0.8, energy
     lamp = bpy.data.objects.new("lamp", light)
+    lamp.visible_camera = False
     scene.collection.objects.link(lamp)
     return lamp
 

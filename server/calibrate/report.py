@@ -12,7 +12,7 @@ from pixel3dmm_blender.wire import Doubles, Floats
 from server.calibrate.measure import Scatter
 from server.calibrate.pictures import picture_path
 from server.calibrate.place import Placement
-from server.calibrate.scenes import FOCAL_PX, SIZE_PX, Shot
+from server.calibrate.scenes import Shot
 from server.calibrate.subjects import Subjects
 from server.detect import topology
 
@@ -36,26 +36,34 @@ def table(scatter: Scatter, spread_m: Floats, before: Doubles, after: Doubles) -
     for name, points in REGIONS.items():
         chosen = list(points)
         spread = 1000.0 * spread_m[chosen]
-        offsets = [1000.0 * np.sqrt((part[:, chosen] ** 2).sum(axis=2).mean()) for part in (before, after)]
+        offsets = [
+            1000.0 * np.sqrt((part[:, chosen] ** 2).sum(axis=2).mean()) for part in (before, after)
+        ]
         missed = 1.0 - scatter.direct[:, chosen].mean()
         lines.append(
             f"{name:12}{spread.mean():8.2f}{spread.max():6.2f}{missed:8.1%}{offsets[0]:8.2f}{offsets[1]:6.2f}"
         )
     everywhere = 1000.0 * spread_m
-    lines.append(f"spread: median {np.median(everywhere):.2f}, p95 {np.percentile(everywhere, 95):.2f}")
+    lines.append(
+        f"spread: median {np.median(everywhere):.2f}, p95 {np.percentile(everywhere, 95):.2f}"
+    )
     return "\n".join(lines)
 
 
 def draw(
-    subjects: Subjects, shot: Shot, number: int, points_px: Doubles, placement: Placement, folder: Path
+    subjects: Subjects,
+    shot: Shot,
+    number: int,
+    points_px: Doubles,
+    placement: Placement,
+    folder: Path,
 ) -> Path:
     """Draw the network's points (red) and the head's own (green) on one picture; return its path."""
     coarse = subjects.coarse(subjects.offsets_mm(shot.head, shot.expression))
     points = np.einsum(
         "km,kmc->kc", placement.weights, coarse[subjects.cage.index[placement.vertices]]
     )
-    seen = points @ shot.rotation.T + shot.translation
-    projected = seen[:, :2] / seen[:, 2:] * FOCAL_PX + 0.5 * SIZE_PX
+    projected, _ = shot.project(points)
     picture = Image.open(picture_path(folder, number)).convert("RGB").crop(CROP_PX)
     picture = picture.resize((ZOOM * picture.width, ZOOM * picture.height))
     pen = ImageDraw.Draw(picture)

