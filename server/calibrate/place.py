@@ -73,7 +73,7 @@ def place_landmarks(subjects: Subjects, middle: Doubles) -> Placement:
 def closest_point(points: Doubles, triangles: Ints, target: Doubles) -> tuple[Ints, Doubles]:
     """Find the point of a mesh nearest to the target: three vertices and their weights."""
     used = np.unique(triangles)
-    near = used[KDTree(points[used]).query(target, NEIGHBOURS)[1]]
+    near = used[KDTree(points[used]).query(target, min(NEIGHBOURS, len(used)))[1]]
     around = triangles[np.isin(triangles, near).any(axis=1)]
     weights = _closest_weights(points[around], target)
     distance = np.linalg.norm(np.einsum("tj,tjc->tc", weights, points[around]) - target, axis=1)
