@@ -245,17 +245,19 @@ def test_the_mirror_map_swaps_what_has_a_left_and_a_right():
 # Squares
 
 
-def test_jittered_squares_scatter_evenly_around_the_square():
+@pytest.mark.parametrize("count", [4, 8])
+def test_jittered_squares_scatter_evenly_around_the_square(count):
     square = Square(100.0, 200.0, 60.0, 0.4)
 
-    squares = jitter(square, 8)
+    squares = jitter(square, count)
 
     assert np.mean([s.center_x for s in squares]) == pytest.approx(100.0)
     assert np.mean([s.center_y for s in squares]) == pytest.approx(200.0)
     assert np.mean([math.log(s.side) for s in squares]) == pytest.approx(math.log(60.0))
     assert np.mean([s.angle_rad for s in squares]) == pytest.approx(0.4)
     assert (
-        len({(round(s.center_x, 3), round(s.center_y, 3), round(s.side, 3)) for s in squares}) == 8
+        len({(round(s.center_x, 3), round(s.center_y, 3), round(s.side, 3)) for s in squares})
+        == count
     )
     assert jitter(square, 1) == [square]
 
