@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Results as files: meshes, texture, overlay and track, for use without Blender.
 
-posed.obj is in the camera's frame (OpenCV: x right, y down, z forward), metres: ``focal_px * xy / z + center_px`` are its
-pixels. neutral.obj is in the head's frame (x to the subject's left, y up, z out of the face), metres. Every file appears
-whole or not at all: it is written beside its place and moved there.
+posed.obj is in the camera's frame (OpenCV: x right, y down, z forward), metres: ``focal_px * xy / z + center_px`` are
+its pixels. neutral.obj is in the head's frame (x to the subject's left, y up, z out of the face), metres. Every file
+appears whole or not at all: it is written beside its place and moved there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pixel3dmm_blender.wire import Bytes, DiskFull, Doubles, FaceTrack, Floats, HeadRig, Texture, Tracked
+from pixel3dmm_blender.wire import (
+    Bytes,
+    DiskFull,
+    Doubles,
+    FaceTrack,
+    Floats,
+    HeadRig,
+    Texture,
+    Tracked,
+)
 
 MATERIALS_FILE = "head.mtl"
 TEXTURE_FILE = "texture.png"
@@ -86,8 +95,8 @@ def write_file(path: Path, content: bytes) -> None:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
     except OSError as error:
         raise _disk_full(path, error) from error
     finally:
@@ -124,7 +133,11 @@ def encode_materials(rig: HeadRig, texture: Texture | None) -> bytes:
     """Write the materials as Wavefront MTL, with the texture where there is one."""
     lines: list[str] = []
     for material in rig.materials:
-        color = (0.8, 0.8, 0.8) if material.color is None or texture is not None else material.color.tolist()
+        color = (
+            (0.8, 0.8, 0.8)
+            if material.color is None or texture is not None
+            else material.color.tolist()
+        )
         lines += [f"newmtl {material.name}", "Kd " + " ".join(f"{part:.4f}" for part in color)]
         # Blinn exponent of the same width as a GGX lobe of that roughness.
         lines += [f"Ns {2.0 / max(material.roughness, 0.05) ** 4 - 2.0:.2f}", "illum 2"]
@@ -209,7 +222,10 @@ def _frame(track: FaceTrack, index: int) -> dict[str, object]:
         "face_height_px": _number(height),
         "rotation": _numbers(track.rotation[index]),
         "transl": _numbers(track.transl[index]),
-        "joints": {name: _numbers(track.joint_rotation[index, j]) for j, name in enumerate(track.joint_names)},
+        "joints": {
+            name: _numbers(track.joint_rotation[index, j])
+            for j, name in enumerate(track.joint_names)
+        },
         "expression": _named(track.expression_names, track.expression[index]),
     }
 
@@ -255,6 +271,11 @@ def _rotation(axis_angle: Floats) -> Doubles:
 
 def _disk_full(path: Path, error: OSError) -> DiskFull:
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-        return DiskFull(f"The disk is full: {path.name} was not written.", "Free some space, or choose another folder.")
+        return DiskFull(
+            f"The disk is full: {path.name} was not written.",
+            "Free some space, or choose another folder.",
+        )
     reason = error.strerror or str(error)
-    return DiskFull(f"{path} cannot be written: {reason}.", "Choose a folder that you may write to.")
+    return DiskFull(
+        f"{path} cannot be written: {reason}.", "Choose a folder that you may write to."
+    )

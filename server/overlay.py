@@ -7,21 +7,20 @@ from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from pixel3dmm_blender.wire import Bytes, Camera, Floats
+from pixel3dmm_blender.wire import Bytes, Camera
 from server.heads.model import HeadModel
-from server.raster import Raster, corner_triangles, rasterise_camera
+from server.raster import Indices, Raster, Reals, corner_triangles, rasterise_camera
 from server.texture.shading import vertex_normals
 
-_Corner: TypeAlias = npt.NDArray[np.int64]
+_Corner: TypeAlias = Indices
 
 FOUND = (60, 255, 110)
 FITTED = (255, 70, 220)
-LONG_SIDE = 1200
+LONG_SIDE = 1080
 """Pixels of the overlay's long side."""
-_MARGIN = 1.1
+_MARGIN = 0.8
 """Face heights of the photo that are shown around the face; more would make the face small."""
 _CLAY = np.array([226.0, 214.0, 204.0], np.float32)
 _SMOOTHING = 2
@@ -30,7 +29,12 @@ _COVER_FACE, _COVER_REST = 0.55, 0.28
 
 
 def draw_overlay(
-    frame: Bytes, model: HeadModel, posed: Floats, camera: Camera, landmarks_px: Floats, fitted_px: Floats
+    frame: Bytes,
+    model: HeadModel,
+    posed: Reals,
+    camera: Camera,
+    landmarks_px: Reals,
+    fitted_px: Reals,
 ) -> Bytes:
     """Draw what the solver made of a frame, to be judged by eye.
 
@@ -43,7 +47,7 @@ def draw_overlay(
         fitted_px: [K, 2] where the fitted head has them (magenta).
 
     Returns:
-        [H', W', 3] sRGB: the frame around the face, scaled to a long side of 1200 pixels.
+        [H', W', 3] sRGB: the frame around the face, scaled to a long side of 1080 pixels.
     """
     low, high = _window(frame, landmarks_px)
     scale = LONG_SIDE / float((high - low).max())
@@ -56,7 +60,7 @@ def draw_overlay(
     return np.asarray(canvas)
 
 
-def _window(frame: Bytes, landmarks_px: Floats) -> tuple[_Corner, _Corner]:
+def _window(frame: Bytes, landmarks_px: Reals) -> tuple[_Corner, _Corner]:
     """First and last corner of what is shown: the face and its surroundings, inside the frame."""
     size = np.array(frame.shape[1::-1])
     known = landmarks_px[np.isfinite(landmarks_px).all(axis=1)]
@@ -80,13 +84,15 @@ def _seen_through(camera: Camera, low: _Corner, high: _Corner, size: tuple[int, 
     )
 
 
-def _clay(model: HeadModel, posed: Floats, camera: Camera, picture: Floats) -> Floats:
+def _clay(model: HeadModel, posed: Reals, camera: Camera, picture: Reals) -> Reals:
     """What the clay adds to the picture [H, W, 3]: negative where it darkens."""
     solid = np.array([not material.alpha for material in model.materials], bool)
     kept = np.repeat(solid[model.face_materials], model.face_sizes - 2)
     triangles = model.face_vertices[corner_triangles(model.face_sizes)][kept]
     raster = rasterise_camera(posed, triangles, camera)
-    normals = vertex_normals(camera.to_camera(posed.astype(np.float64)).astype(np.float32), triangles)
+    normals = vertex_normals(
+        camera.to_camera(posed.astype(np.float64)).astype(np.float32), triangles
+    )
     field = np.concatenate([normals, _cover(model)[:, None]], axis=1)
     rows, columns = np.nonzero(raster.triangle >= 0)
     at = _interpolate(raster, triangles, field, rows, columns)
@@ -94,11 +100,13 @@ def _clay(model: HeadModel, posed: Floats, camera: Camera, picture: Floats) -> F
     fine = np.zeros((camera.height, camera.width, 4), np.float32)
     fine[rows, columns, :3] = _CLAY * light[:, None] * at[:, 3:]
     fine[rows, columns, 3] = at[:, 3]
-    coarse = fine.reshape(picture.shape[0], _SMOOTHING, picture.shape[1], _SMOOTHING, 4).mean(axis=(1, 3))
+    coarse = fine.reshape(picture.shape[0], _SMOOTHING, picture.shape[1], _SMOOTHING, 4).mean(
+        axis=(1, 3)
+    )
     return coarse[..., :3] - coarse[..., 3:] * picture
 
 
-def _cover(model: HeadModel) -> Floats:
+def _cover(model: HeadModel) -> Reals:
     """Opacity per vertex: the face more than what surrounds it."""
     face = np.zeros(len(model.template), np.float32)
     if "face" in model.group_names:
@@ -107,9 +115,9 @@ def _cover(model: HeadModel) -> Floats:
 
 
 def _interpolate(
-    raster: Raster, triangles: np.ndarray[tuple[int, int], np.dtype[np.int32]], field: Floats,
-    rows: np.ndarray[tuple[int], np.dtype[np.intp]], columns: np.ndarray[tuple[int], np.dtype[np.intp]],
-) -> Floats:  # fmt: skip
+    raster: Raster, triangles: Indices, field: Reals,
+    rows: Indices, columns: Indices,
+) -> Reals:  # fmt: skip
     corners = triangles[raster.triangle[rows, columns]]
     weights = raster.barycentric[rows, columns]
     first = 1.0 - weights.sum(axis=1)
@@ -119,22 +127,24 @@ def _interpolate(
     return mixed
 
 
-def _light(normals: Floats) -> Floats:
+def _light(normals: Reals) -> Reals:
     """A key light from above the camera's left shoulder, a weak one from the right, and a rim; y is down."""
     unit = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
-    unit = np.where(unit[:, 2:] > 0, -unit, unit)  # towards the camera, whichever way round the faces are
+    unit = np.where(
+        unit[:, 2:] > 0, -unit, unit
+    )  # towards the camera, whichever way round the faces are
     key = np.clip(unit @ _direction(-0.45, -0.6, -0.8), 0.0, 1.0)
     fill = np.clip(unit @ _direction(0.8, 0.1, -0.5), 0.0, 1.0)
     rim = (1.0 + unit[:, 2]) ** 3
     return (0.16 + 0.80 * key + 0.18 * fill - 0.10 * rim).astype(np.float32)
 
 
-def _direction(x: float, y: float, z: float) -> Floats:
+def _direction(x: float, y: float, z: float) -> Reals:
     vector = np.array([x, y, z], np.float32)
     return vector / np.linalg.norm(vector)
 
 
-def _draw_landmarks(canvas: Image.Image, found: Floats, fitted: Floats) -> None:
+def _draw_landmarks(canvas: Image.Image, found: Reals, fitted: Reals) -> None:
     """Green discs with magenta ones over them and a line between; drawn four times as fine, then averaged."""
     known = np.isfinite(found).all(axis=1) & np.isfinite(fitted).all(axis=1)
     found, fitted = found[known].astype(np.float64), fitted[known].astype(np.float64)

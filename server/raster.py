@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from pixel3dmm_blender.wire import Camera, Floats, Ints, Record
+
+Reals: TypeAlias = npt.NDArray[np.floating]
+"""Real numbers of either precision."""
+Indices: TypeAlias = npt.NDArray[np.integer]
 
 _BATCH_PIXELS = 2_000_000
 """Candidate pixels worked on at once: keeps the temporary arrays below 200 MB."""
@@ -32,7 +36,7 @@ class Raster(Record):
     """Metres along the viewing direction; infinite where there is nothing."""
 
 
-def split_quads(face_sizes: Ints, corner_values: npt.NDArray[np.int32]) -> Ints:
+def split_quads(face_sizes: Indices, corner_values: Indices) -> Indices:
     """Turn faces of 3 or 4 corners into triangles [T, 3] of whatever stands at their corners.
 
     A quad a b c d becomes a b c and a c d; the triangles come in the order of the faces.
@@ -41,15 +45,17 @@ def split_quads(face_sizes: Ints, corner_values: npt.NDArray[np.int32]) -> Ints:
     return np.asarray(corner_values, np.int32)[corners]
 
 
-def corner_triangles(face_sizes: Ints) -> Ints:
+def corner_triangles(face_sizes: Indices) -> Indices:
     """Triangles [T, 3] as indices into the list of face corners."""
     starts = np.cumsum(face_sizes) - face_sizes
     first = np.repeat(starts, face_sizes - 2)
-    nth = np.arange(len(first)) - np.repeat(np.cumsum(face_sizes - 2) - (face_sizes - 2), face_sizes - 2)
+    nth = np.arange(len(first)) - np.repeat(
+        np.cumsum(face_sizes - 2) - (face_sizes - 2), face_sizes - 2
+    )
     return np.stack([first, first + nth + 1, first + nth + 2], axis=1).astype(np.int32)
 
 
-def rasterise_camera(points_world: Floats, triangles: Ints, camera: Camera) -> Raster:
+def rasterise_camera(points_world: Reals, triangles: Indices, camera: Camera) -> Raster:
     """Draw a posed head as the camera sees it.
 
     Args:
@@ -64,10 +70,12 @@ def rasterise_camera(points_world: Floats, triangles: Ints, camera: Camera) -> R
     raster = rasterise(points_px, depth, triangles[in_front], (camera.height, camera.width))
     seen = raster.triangle >= 0
     triangle = np.where(seen, in_front[raster.triangle], -1) if len(in_front) else raster.triangle
-    return Raster(triangle=triangle.astype(np.int32), barycentric=raster.barycentric, depth=raster.depth)
+    return Raster(
+        triangle=triangle.astype(np.int32), barycentric=raster.barycentric, depth=raster.depth
+    )
 
 
-def rasterise_uv(uv: Floats, triangles: Ints, size: int) -> Raster:
+def rasterise_uv(uv: Reals, triangles: Indices, size: int) -> Raster:
     """Find the triangle under each texel of a square texture; row 0 is v = 1.
 
     Args:
@@ -80,12 +88,14 @@ def rasterise_uv(uv: Floats, triangles: Ints, size: int) -> Raster:
 
 
 def rasterise(
-    points_px: npt.NDArray[np.float64], depth: npt.NDArray[np.float64], triangles: Ints, shape: tuple[int, int]
+    points_px: Reals,
+    depth: Reals,
+    triangles: Indices,
+    shape: tuple[int, int],
 ) -> Raster:
     """Draw triangles of projected points [V, 2] with depths [V] into a picture of shape (H, W).
 
-    Each triangle is cut into one span of pixels per row, so only pixels inside it are ever touched; two passes over
-    the spans (largest inverse depth per pixel, then who has it) make the answer independent of the order.
+    Each triangle is cut into one span of pixels per row, so only pixels inside it are ever touched.
     """
     height, width = shape
     near = np.zeros(height * width, np.float32)
@@ -102,13 +112,13 @@ def rasterise(
 class _Spans:
     """Runs of pixels: triangle, row, first column and length of each."""
 
-    triangle: Ints
-    row: Ints
-    column: Ints
-    length: Ints
+    triangle: Indices
+    row: Indices
+    column: Indices
+    length: Indices
 
 
-def _spans(corners: npt.NDArray[np.float64], shape: tuple[int, int]) -> _Spans:
+def _spans(corners: Reals, shape: tuple[int, int]) -> _Spans:
     height, width = shape
     top = np.clip(np.ceil(corners[:, :, 1].min(axis=1) - 0.5), 0, height).astype(np.int64)
     bottom = np.clip(np.ceil(corners[:, :, 1].max(axis=1) - 0.5), 0, height).astype(np.int64)
@@ -123,9 +133,7 @@ def _spans(corners: npt.NDArray[np.float64], shape: tuple[int, int]) -> _Spans:
     return _Spans(*(a.astype(np.int32) for a in (triangle[kept], row[kept], first[kept], length)))
 
 
-def _crossings(
-    corners: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _crossings(corners: Reals, y: Reals) -> tuple[Reals, Reals]:
     """Where the line at height y enters and leaves each triangle [N, 3, 2]."""
     left, right = np.full(len(y), np.inf), np.full(len(y), -np.inf)
     for a, b in ((0, 1), (1, 2), (2, 0)):
@@ -141,7 +149,7 @@ def _crossings(
     return np.where(empty, 0.0, left), np.where(empty, 0.0, right)
 
 
-def _pixels(spans: _Spans, width: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+def _pixels(spans: _Spans, width: int) -> Iterator[tuple[Indices, Indices]]:
     """Spans -> flat pixel indices and the span of each, in batches."""
     ends = np.cumsum(spans.length, dtype=np.int64)
     start = 0
@@ -156,9 +164,7 @@ def _pixels(spans: _Spans, width: int) -> Iterator[tuple[npt.NDArray[np.int64], 
         start = stop
 
 
-def _planes(
-    points_px: npt.NDArray[np.float64], inverse: npt.NDArray[np.float64], triangles: Ints
-) -> npt.NDArray[np.float64]:
+def _planes(points_px: Reals, inverse: Reals, triangles: Indices) -> Reals:
     """Inverse depth of each triangle as a + b x + c y, [T, 3]."""
     a, b, c = (points_px[triangles[:, k]] for k in range(3))
     area = _cross(b - a, c - a)
@@ -171,8 +177,12 @@ def _planes(
 
 
 def _inverse_depth(
-    planes: npt.NDArray[np.float64], spans: _Spans, pixel: npt.NDArray[np.int64], span: npt.NDArray[np.int64], width: int
-) -> Floats:
+    planes: Reals,
+    spans: _Spans,
+    pixel: Indices,
+    span: Indices,
+    width: int,
+) -> Reals:
     plane = planes[spans.triangle]
     start = plane[:, 0] + plane[:, 1] * (spans.column + 0.5) + plane[:, 2] * (spans.row + 0.5)
     first = spans.row.astype(np.int64) * width + spans.column
@@ -180,7 +190,7 @@ def _inverse_depth(
 
 
 def _keep_nearest(
-    near: Floats, owner: Ints, pixel: npt.NDArray[np.int64], inverse: Floats, triangle: Ints
+    near: Reals, owner: Indices, pixel: Indices, inverse: Reals, triangle: Indices
 ) -> None:
     """Let every candidate that is nearer than what stands in its pixel take it."""
     open_ = np.flatnonzero(inverse > near[pixel])
@@ -192,10 +202,10 @@ def _keep_nearest(
 
 
 def _finish(
-    points_px: npt.NDArray[np.float64],
-    depth: npt.NDArray[np.float64],
-    triangles: Ints,
-    buffers: tuple[Floats, Ints],
+    points_px: Reals,
+    depth: Reals,
+    triangles: Indices,
+    buffers: tuple[Reals, Indices],
     shape: tuple[int, int],
 ) -> Raster:
     """Barycentrics and depth of the pixels that are covered."""
@@ -211,17 +221,23 @@ def _finish(
         barycentric[seen] = weights[:, 1:]
         distance[seen] = 1.0 / near[seen]
     return Raster(
-        triangle=owner.reshape(shape), barycentric=barycentric.reshape(*shape, 2), depth=distance.reshape(shape)
+        triangle=owner.astype(np.int32, copy=False).reshape(shape),
+        barycentric=barycentric.reshape(*shape, 2),
+        depth=distance.reshape(shape),
     )
 
 
 def _screen_barycentric(
-    points_px: npt.NDArray[np.float64], triangles: Ints, owner: Ints, pixel: npt.NDArray[np.int64], width: int
-) -> npt.NDArray[np.float64]:
+    points_px: Reals,
+    triangles: Indices,
+    owner: Indices,
+    pixel: Indices,
+    width: int,
+) -> Reals:
     a, b, c = (points_px[triangles[:, k]] for k in range(3))
     area = _cross(b - a, c - a)
     area = np.where(np.abs(area) < 1e-12, 1.0, area)[:, None]
-    # Weight of a corner = cross of the opposite edge with the way to the pixel: affine in x and y, so two fused gathers.
+    # Weight of a corner = cross of the opposite edge with the way to the pixel: affine in x and y.
     to_second = np.stack([(c - a)[:, 1], -(c - a)[:, 0]], axis=1) / area
     to_third = np.stack([-(b - a)[:, 1], (b - a)[:, 0]], axis=1) / area
     away = np.stack([pixel % width + 0.5, pixel // width + 0.5], axis=1) - a[owner]
@@ -231,5 +247,5 @@ def _screen_barycentric(
     return np.clip(weights, 0.0, 1.0)
 
 
-def _cross(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _cross(a: Reals, b: Reals) -> Reals:
     return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]

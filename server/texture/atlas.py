@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage, sparse
 
-from pixel3dmm_blender.wire import Bools, Bytes, Floats, Ints
+from pixel3dmm_blender.wire import Bools, Bytes
 from server.heads.model import HeadModel
-from server.raster import corner_triangles, rasterise_uv
+from server.raster import Indices, Reals, corner_triangles, rasterise_uv
 from server.texture.noise import value_noise
 
 _VERSION = 2
@@ -33,20 +33,20 @@ class Atlas:
     """N covered texels of a texture of ``size`` squared, for a head of V vertices and T triangles."""
 
     size: int
-    covered: Ints
+    covered: Indices
     """[N] row-major index into the texture."""
-    vertices: Ints
+    vertices: Indices
     """[N, 3] vertices around each texel."""
-    weights: Floats
+    weights: Reals
     """[N, 3], sum 1."""
     material: Bytes
     """[N] material slot."""
-    grain: Floats
+    grain: Reals
     """[N] noise of the surface, about -1..1, fine and broad mixed; float16."""
-    source: Ints
+    source: Indices
     """[size * size] which of the N texels colours each texel of the texture."""
 
-    def spread(self, values: Floats, texels: Ints | slice = slice(None)) -> Floats:
+    def spread(self, values: Reals, texels: Indices | slice = slice(None)) -> Reals:
         """Interpolate one row per vertex [V, C] to the texels [N, C] (or to the listed ones)."""
         vertices, weights = self.vertices[texels], self.weights[texels]
         starts = np.arange(0, 3 * len(vertices) + 1, 3, dtype=np.int32)
@@ -55,9 +55,13 @@ class Atlas:
         )
         return np.asarray(matrix @ np.asarray(values, np.float32))
 
-    def of_slot(self, model: HeadModel, *words: str) -> Ints:
+    def of_slot(self, model: HeadModel, *words: str) -> Indices:
         """List the texels of the materials whose name holds one of the words."""
-        slots = [i for i, material in enumerate(model.materials) if any(w in material.name.lower() for w in words)]
+        slots = [
+            i
+            for i, material in enumerate(model.materials)
+            if any(w in material.name.lower() for w in words)
+        ]
         return np.flatnonzero(np.isin(self.material, slots)).astype(np.int32)
 
 
@@ -67,10 +71,9 @@ def load_atlas(model: HeadModel, size: int, cache: Path | None = None) -> Atlas:
     A damaged or foreign file is made anew; a folder that cannot be written is no reason to fail.
     """
     path = None if cache is None else cache / f"atlas-{_digest(model, size)}.npz"
-    if path is not None and path.is_file():
-        with contextlib.suppress(OSError, ValueError, KeyError, zipfile.BadZipFile):
-            with np.load(path, allow_pickle=False) as file:
-                return Atlas(size, *(file[name] for name in _FIELDS))
+    known = _stored(size, path) if path is not None and path.is_file() else None
+    if known is not None:
+        return known
     atlas = make_atlas(model, size)
     if path is not None:
         with contextlib.suppress(OSError):
@@ -101,14 +104,16 @@ def make_atlas(model: HeadModel, size: int) -> Atlas:
     )
 
 
-def _grain(rest: Floats) -> Floats:
+def _grain(rest: Reals) -> Reals:
     fine = value_noise(rest, np.full(3, 700.0), 1)
     broad = value_noise(rest, np.full(3, 90.0), 2)
     return (0.6 * fine + 0.4 * broad).astype(np.float16)
 
 
-def _nearest(empty: Bools, covered: Ints) -> Ints:
-    rows, columns = ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)
+def _nearest(empty: Bools, covered: Indices) -> Indices:
+    rows, columns = np.asarray(
+        ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)
+    )
     number = np.zeros(empty.size, np.int32)
     number[covered] = np.arange(len(covered), dtype=np.int32)
     return number[(rows * empty.shape[1] + columns).ravel()]
@@ -116,9 +121,23 @@ def _nearest(empty: Bools, covered: Ints) -> Ints:
 
 def _digest(model: HeadModel, size: int) -> str:
     digest = hashlib.sha256(f"{_VERSION} {size} {model.template.shape}".encode())
-    for array in (model.uv[0], model.face_sizes, model.face_vertices, model.face_materials, model.template):
+    for array in (
+        model.uv[0],
+        model.face_sizes,
+        model.face_vertices,
+        model.face_materials,
+        model.template,
+    ):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:24]
+
+
+def _stored(size: int, path: Path) -> Atlas | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return Atlas(size, *(file[name] for name in _FIELDS))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
 
 
 def _store(atlas: Atlas, path: Path) -> None:
@@ -127,6 +146,6 @@ def _store(atlas: Atlas, path: Path) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             np.savez(file, **{name: getattr(atlas, name) for name in _FIELDS})
-        os.replace(name, path)
+        Path(name).replace(path)
     finally:
         Path(name).unlink(missing_ok=True)

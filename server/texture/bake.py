@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from pixel3dmm_blender.wire import Bools, Floats, Texture
+from pixel3dmm_blender.wire import Bools, Texture
 from server.heads.model import HeadModel
+from server.raster import Reals
 from server.texture.atlas import Atlas
 from server.texture.colors import to_srgb
 from server.texture.eyes import paint_eyes
@@ -14,7 +17,7 @@ from server.texture.hair import paint_hair, paint_lashes
 from server.texture.mouth import paint_mouth
 from server.texture.shot import Shot, crop_shot, shrink_shot
 from server.texture.skin import find_skin
-from server.texture.skin_paint import paint_skin, prepare
+from server.texture.skin_paint import cover_with_photo, paint_skin, prepare
 
 _FACE_SHARE = 0.32
 """Face height against the texture's side: photos larger than that are shrunk first, which also removes aliasing."""
@@ -47,10 +50,13 @@ def bake_texture(model: HeadModel, atlas: Atlas, shot: Shot) -> Texture:
         color[texels] = values
     for strands in (paint_lashes(model, atlas), paint_hair(model, atlas, skin.hair)):
         color[strands.texels], alpha[strands.texels] = strands.color, strands.alpha
+    cover_with_photo(
+        color, atlas, atlas.of_slot(model, "hair"), replace(seen, trust=skin.hair_weight)
+    )
     return _unfold(atlas, color, alpha, observed)
 
 
-def _unfold(atlas: Atlas, color: Floats, alpha: Floats, observed: Bools) -> Texture:
+def _unfold(atlas: Atlas, color: Reals, alpha: Reals, observed: Bools) -> Texture:
     """List of texels -> square texture; the empty ones take the colour of the nearest."""
     texel = np.empty((len(color), 4), np.uint8)
     texel[:, :3] = to_srgb(color)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pixel3dmm_blender.wire import Floats, Ints
 from server.heads.model import HeadModel
+from server.raster import Indices, Reals
 from server.texture.atlas import Atlas
 from server.texture.colors import LUMA, to_linear
 from server.texture.outlines import IRIS_LEFT, IRIS_RIGHT
@@ -29,12 +29,12 @@ _SIDES = (("eye_L", IRIS_LEFT), ("eye_R", IRIS_RIGHT))
 class Eye:
     """One eyeball at rest: where it is and where it looks."""
 
-    centre: Floats
-    axis: Floats
+    centre: Reals
+    axis: Reals
     """Unit."""
 
 
-def paint_eyes(model: HeadModel, atlas: Atlas, shot: Shot) -> tuple[Ints, Floats]:
+def paint_eyes(model: HeadModel, atlas: Atlas, shot: Shot) -> tuple[Indices, Reals]:
     """Colour the texels of the eye slots: (texels, linear [n, 3])."""
     texels = atlas.of_slot(model, "eye")
     lash = atlas.of_slot(model, "lash", "brow")
@@ -58,29 +58,31 @@ def paint_eyes(model: HeadModel, atlas: Atlas, shot: Shot) -> tuple[Ints, Floats
     return texels, color
 
 
-def iris_color(shot: Shot) -> Floats:
+def iris_color(shot: Shot) -> Reals:
     """Median linear colour of the lower iris halves (the upper ones lie in the lids' shadow), [3]."""
     linear = to_linear(shot.pixels)
     rows, columns = np.mgrid[: shot.camera.height, : shot.camera.width]
     down = shot.landmarks_px[152] - shot.landmarks_px[10]
     down = down / max(float(np.linalg.norm(down)), 1e-6)
-    samples: list[Floats] = []
+    samples: list[Reals] = []
     for iris in (IRIS_LEFT, IRIS_RIGHT):
         centre = shot.landmarks_px[iris[0]]
         radius = float(np.linalg.norm(shot.landmarks_px[list(iris[1:])] - centre, axis=1).mean())
         away = np.stack([columns + 0.5 - centre[0], rows + 0.5 - centre[1]], axis=-1)
         size = np.linalg.norm(away, axis=-1)
-        samples.append(linear[(size < 0.85 * radius) & (size > 0.45 * radius) & (away @ down > 0.1 * radius)])
+        samples.append(
+            linear[(size < 0.85 * radius) & (size > 0.45 * radius) & (away @ down > 0.1 * radius)]
+        )
     found = np.concatenate(samples)
     if len(found) < 4:
         return np.array([0.09, 0.05, 0.03], np.float32)
     color = np.median(found, axis=0)
     # A small photo mixes pupil, lashes and iris: keep the hue, lift the light to what an iris can be.
     luminance = float(color @ LUMA)
-    return (color * np.clip(luminance, 0.035, 0.16) / max(luminance, 1e-4)).astype(np.float32)
+    return (color * np.clip(luminance, 0.022, 0.16) / max(luminance, 1e-4)).astype(np.float32)
 
 
-def _eye(model: HeadModel, joints: Floats, name: str, iris_landmark: int) -> Eye:
+def _eye(model: HeadModel, joints: Reals, name: str, iris_landmark: int) -> Eye:
     """The axis goes through the iris landmark of the head, which is where the fit puts the iris of the photo."""
     centre = joints[model.joint_names.index(name)]
     axis = np.array([0.0, 0.0, 1.0])
@@ -93,16 +95,18 @@ def _eye(model: HeadModel, joints: Floats, name: str, iris_landmark: int) -> Eye
     return Eye(centre, (axis / np.linalg.norm(axis)).astype(np.float32))
 
 
-def _paint(away: Floats, axis: Floats, iris: Floats) -> Floats:
+def _paint(away: Reals, axis: Reals, iris: Reals) -> Reals:
     """Colour points relative to the eye's centre."""
     along = away @ axis
     side = away - along[:, None] * axis
     radius = np.linalg.norm(side, axis=1)
     angle = np.arctan2(side[:, 1], side[:, 0])
     back = along < 0.0
-    fibres = 0.5 + 0.25 * np.sin(23 * angle + 3 * np.sin(5 * angle)) + 0.25 * np.sin(41 * angle + 1.7)
+    fibres = (
+        0.5 + 0.25 * np.sin(23 * angle + 3 * np.sin(5 * angle)) + 0.25 * np.sin(41 * angle + 1.7)
+    )
     depth = np.clip((radius - PUPIL_M) / (IRIS_M - PUPIL_M), 0.0, 1.0)
-    bright = 0.85 + 0.45 * fibres * np.sin(np.pi * np.clip(depth, 0, 1)) + 0.25 * (1 - depth)
+    bright = 0.75 + 0.45 * fibres * np.sin(np.pi * np.clip(depth, 0, 1)) + 0.25 * (1 - depth)
     bright *= 1.0 - 0.72 * _step(0.80, 1.0, depth)
     color = iris * bright[:, None]
     color = _mix(color, _PUPIL, 1.0 - _step(PUPIL_M - 0.0003, PUPIL_M + 0.0002, radius))
@@ -112,10 +116,10 @@ def _paint(away: Floats, axis: Floats, iris: Floats) -> Floats:
     return _mix(color, white, outside).astype(np.float32)
 
 
-def _step(low: float, high: float, value: Floats) -> Floats:
+def _step(low: float, high: float, value: Reals) -> Reals:
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
-def _mix(a: Floats, b: Floats, share: Floats) -> Floats:
+def _mix(a: Reals, b: Reals, share: Reals) -> Reals:
     return a + share[:, None] * (b - a)

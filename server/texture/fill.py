@@ -12,11 +12,11 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from pixel3dmm_blender.wire import Floats, Ints
 from server.heads.model import HeadModel
+from server.raster import Indices, Reals
 
 
-def mesh_edges(model: HeadModel) -> Ints:
+def mesh_edges(model: HeadModel) -> Indices:
     """List the edges [E, 2] of all faces, each once."""
     sizes, corners = model.face_sizes, model.face_vertices
     starts = np.cumsum(sizes) - sizes
@@ -28,7 +28,7 @@ def mesh_edges(model: HeadModel) -> Ints:
     return np.unique(pairs, axis=0).astype(np.int32)
 
 
-def mesh_laplacian(edges: Ints, vertex_count: int) -> sparse.csc_array:
+def mesh_laplacian(edges: Indices, vertex_count: int) -> sparse.csc_array:
     """Combinatorial Laplacian D - A of the edge graph, [V, V]."""
     ones = np.ones(len(edges))
     shape = (vertex_count, vertex_count)
@@ -37,7 +37,9 @@ def mesh_laplacian(edges: Ints, vertex_count: int) -> sparse.csc_array:
     return sparse.csc_array(sparse.diags_array(adjacency.sum(axis=0)) - adjacency)
 
 
-def fill_harmonic(laplacian: sparse.csc_array, values: Floats, weight: Floats, target: Floats, pull: Floats) -> Floats:
+def fill_harmonic(
+    laplacian: sparse.csc_array, values: Reals, weight: Reals, target: Reals, pull: Reals
+) -> Reals:
     """Fill a field over the vertices.
 
     Args:
@@ -50,5 +52,7 @@ def fill_harmonic(laplacian: sparse.csc_array, values: Floats, weight: Floats, t
     system = sparse.csc_array(laplacian + sparse.diags_array((weight + pull).astype(np.float64)))
     right = weight[:, None] * values + pull[:, None] * target
     # The matrix is symmetric and diagonally dominant: no pivoting, and the ordering for symmetric matrices.
-    factors = splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    factors = splu(
+        system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+    )
     return factors.solve(right.astype(np.float64)).astype(np.float32)

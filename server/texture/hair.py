@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
-from pixel3dmm_blender.wire import Floats, Ints
 from server.heads.model import HeadModel
+from server.raster import Indices, Reals
 from server.texture.atlas import Atlas
 from server.texture.noise import value_noise
 
@@ -22,14 +22,14 @@ _LASH = np.array([0.012, 0.009, 0.008], np.float32)
 class Strands:
     """Colours and opacity of some texels."""
 
-    texels: Ints
-    color: Floats
+    texels: Indices
+    color: Reals
     """[n, 3] linear."""
-    alpha: Floats
+    alpha: Reals
     """[n] 0..1."""
 
 
-def paint_hair(model: HeadModel, atlas: Atlas, hair: Floats | None) -> Strands:
+def paint_hair(model: HeadModel, atlas: Atlas, hair: Reals | None) -> Strands:
     """Colour the hair slot in one hair colour [3]; None = bald, fully transparent."""
     texels = atlas.of_slot(model, "hair")
     if not len(texels) or hair is None:
@@ -53,14 +53,16 @@ def paint_lashes(model: HeadModel, atlas: Atlas) -> Strands:
         return Strands(texels, np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
     rest = atlas.spread(model.template, texels)
     tip = atlas.spread(_lash_reach(model)[:, None], texels)[:, 0]
-    row = value_noise(rest[:, :1].repeat(2, axis=1) * np.array([1.0, 0.0]), np.array([2600.0, 1.0]), 6)
+    row = value_noise(
+        rest[:, :1].repeat(2, axis=1) * np.array([1.0, 0.0]), np.array([2600.0, 1.0]), 6
+    )
     eye = 0.5 * (rest[:, 1].min() + rest[:, 1].max())
     upper = _smooth(0.5 + (rest[:, 1] - eye) / 0.002)
     alpha = _smooth(0.5 + 1.5 * (0.6 * row + 0.35 - 0.95 * tip)) * (0.35 + 0.45 * upper)
     return Strands(texels, np.tile(_LASH, (len(texels), 1)), alpha)
 
 
-def _density(model: HeadModel) -> Floats:
+def _density(model: HeadModel) -> Reals:
     """How dense the hair is at each vertex, 0..1 [V]: the head's group, else by the distance from the cap's edge."""
     if "hair" in model.group_names:
         return model.groups[model.group_names.index("hair")]
@@ -68,12 +70,12 @@ def _density(model: HeadModel) -> Floats:
     density = np.zeros(len(model.template), np.float32)
     density[vertices] = 1.0
     if len(edge):
-        away = cKDTree(model.template[edge]).query(model.template[vertices])[0]
+        away = KDTree(model.template[edge]).query(model.template[vertices])[0]
         density[vertices] = _smooth(away / _FADE_M)
     return density
 
 
-def _open_edge(model: HeadModel, word: str) -> tuple[Ints, Ints]:
+def _open_edge(model: HeadModel, word: str) -> tuple[Indices, Indices]:
     """Vertices of a material, and those on edges that only one of its faces has."""
     slots = [i for i, material in enumerate(model.materials) if word in material.name.lower()]
     starts = np.cumsum(model.face_sizes) - model.face_sizes
@@ -82,14 +84,14 @@ def _open_edge(model: HeadModel, word: str) -> tuple[Ints, Ints]:
     for face in np.flatnonzero(np.isin(model.face_materials, slots)):
         corners = model.face_vertices[starts[face] : starts[face] + model.face_sizes[face]].tolist()
         used.update(corners)
-        for a, b in zip(corners, corners[1:] + corners[:1]):
+        for a, b in zip(corners, corners[1:] + corners[:1], strict=True):
             side = (min(a, b), max(a, b))
             sides[side] = sides.get(side, 0) + 1
     edge = sorted({vertex for side, count in sides.items() if count == 1 for vertex in side})
     return np.array(sorted(used), np.int32), np.array(edge, np.int32)
 
 
-def _combed(rest: Floats, model: HeadModel) -> tuple[Floats, Floats]:
+def _combed(rest: Reals, model: HeadModel) -> tuple[Reals, Reals]:
     """Coordinates across and along hair that falls from the crown on all sides, about metres."""
     hair = rest
     crown = np.array([0.0, hair[:, 1].max(), np.average(hair[:, 2])])
@@ -98,17 +100,17 @@ def _combed(rest: Floats, model: HeadModel) -> tuple[Floats, Floats]:
     return around.astype(np.float32), np.linalg.norm(away, axis=1).astype(np.float32)
 
 
-def _lash_reach(model: HeadModel) -> Floats:
+def _lash_reach(model: HeadModel) -> Reals:
     """0 at a lash's root, 1 at its tip, [V]: by the distance from the skin."""
     lash = _open_edge(model, "lash")[0]
     skin = _open_edge(model, "skin")[0]
     reach = np.zeros(len(model.template), np.float32)
     if len(lash) and len(skin):
-        distance = cKDTree(model.template[skin]).query(model.template[lash])[0]
+        distance = KDTree(model.template[skin]).query(model.template[lash])[0]
         reach[lash] = np.clip(distance / max(float(np.percentile(distance, 95)), 1e-6), 0.0, 1.0)
     return reach
 
 
-def _smooth(t: Floats) -> Floats:
+def _smooth(t: Reals) -> Reals:
     t = np.clip(t, 0.0, 1.0)
     return (t * t * (3.0 - 2.0 * t)).astype(np.float32)

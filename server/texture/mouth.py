@@ -7,14 +7,14 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from pixel3dmm_blender.wire import Floats, Ints
 from server.heads.model import HeadModel
+from server.raster import Indices, Reals
 from server.texture.atlas import Atlas
 from server.texture.fill import mesh_edges
 from server.texture.noise import value_noise
 
-_TOOTH = np.array([0.66, 0.60, 0.50], np.float32)
-_TIP = np.array([0.62, 0.60, 0.55], np.float32)
+_TOOTH = np.array([0.80, 0.74, 0.64], np.float32)
+_TIP = np.array([0.74, 0.72, 0.67], np.float32)
 _NECK = np.array([0.52, 0.38, 0.25], np.float32)
 _GUM = np.array([0.36, 0.13, 0.115], np.float32)
 _TONGUE = np.array([0.36, 0.125, 0.11], np.float32)
@@ -25,10 +25,14 @@ _GAP_SHARE = 0.18
 """Share of a crown's half width that darkens towards its neighbour."""
 
 
-def paint_mouth(model: HeadModel, atlas: Atlas) -> tuple[Ints, Floats]:
+def paint_mouth(model: HeadModel, atlas: Atlas) -> tuple[Indices, Reals]:
     """Colour all texels of the mouth's slots: (texels, linear [n, 3])."""
-    parts: list[tuple[Ints, Floats]] = []
-    for word, color, reach_m in (("mouth", _CAVITY, 0.03), ("tongue", _TONGUE, 0.07), ("gum", _GUM, 0.05)):
+    parts: list[tuple[Indices, Reals]] = []
+    for word, color, reach_m in (
+        ("mouth", _CAVITY, 0.03),
+        ("tongue", _TONGUE, 0.07),
+        ("gum", _GUM, 0.05),
+    ):
         texels = atlas.of_slot(model, word)
         parts.append((texels, _paint_flesh(atlas.spread(model.template, texels), color, reach_m)))
     teeth = atlas.of_slot(model, "teeth", "tooth")
@@ -36,7 +40,7 @@ def paint_mouth(model: HeadModel, atlas: Atlas) -> tuple[Ints, Floats]:
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
-def _paint_flesh(rest: Floats, color: Floats, reach_m: float) -> Floats:
+def _paint_flesh(rest: Reals, color: Reals, reach_m: float) -> Reals:
     """Wet flesh: a little uneven, darker behind, where light from the lips does not come."""
     if not len(rest):
         return np.zeros((0, 3), np.float32)
@@ -45,7 +49,7 @@ def _paint_flesh(rest: Floats, color: Floats, reach_m: float) -> Floats:
     return (color * ((1.0 - 0.8 * behind) * np.exp(0.12 * rough))[:, None]).astype(np.float32)
 
 
-def _paint_teeth(model: HeadModel, atlas: Atlas, texels: Ints) -> Floats:
+def _paint_teeth(model: HeadModel, atlas: Atlas, texels: Indices) -> Reals:
     """Crowns: warm at the neck, greyer at the tip, darker beside their neighbours and towards the back."""
     if not len(texels):
         return np.zeros((0, 3), np.float32)
@@ -53,18 +57,26 @@ def _paint_teeth(model: HeadModel, atlas: Atlas, texels: Ints) -> Floats:
     color = _mix(np.tile(_TOOTH, (len(texels), 1)), _TIP, 1.0 - _step(0.0, 0.003, height))
     color = _mix(color, _NECK, 0.6 * _step(0.45 * _CROWN_M, _CROWN_M, height))
     color = _mix(color, _GUM, _step(_CROWN_M - 0.0004, _CROWN_M + 0.0004, height))
-    shade = (1.0 - 0.5 * _step(1.0 - _GAP_SHARE, 1.0, side)) * (1.0 - 0.45 * _step(0.010, 0.040, depth))
+    shade = (1.0 - 0.5 * _step(1.0 - _GAP_SHARE, 1.0, side)) * (
+        1.0 - 0.45 * _step(0.010, 0.040, depth)
+    )
     return (color * shade[:, None]).astype(np.float32)
 
 
-def _crown_coordinates(model: HeadModel) -> Floats:
-    """Per vertex [V, 3]: metres from the biting edge, 0..1 from a crown's middle to its side, metres behind the front."""
-    slots = [i for i, material in enumerate(model.materials) if "teeth" in material.name or "tooth" in material.name]
+def _crown_coordinates(model: HeadModel) -> Reals:
+    """Per vertex [V, 3]: metres from the biting edge, 0..1 from its middle to its side, metres behind the front."""
+    slots = [
+        i
+        for i, material in enumerate(model.materials)
+        if "teeth" in material.name or "tooth" in material.name
+    ]
     corner = np.repeat(np.isin(model.face_materials, slots), model.face_sizes)
     teeth = np.unique(model.face_vertices[corner])
     count = len(model.template)
     edges = mesh_edges(model)
-    graph = sparse.coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    graph = sparse.coo_array(
+        (np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count)
+    )
     labels = connected_components(graph, directed=False)[1]
     rest = model.template.astype(np.float64)
     middle = 0.5 * (rest[teeth, 1].min() + rest[teeth, 1].max())
@@ -81,7 +93,7 @@ def _crown_coordinates(model: HeadModel) -> Floats:
     return coordinates
 
 
-def _sideways(points: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Floats:
+def _sideways(points: Reals) -> Reals:
     """How far from the middle of its width each point of one crown lies, 0..1; 0 for a row that is one piece."""
     centre = points.mean(axis=0)
     width = np.hypot(*np.ptp(points[:, [0, 2]], axis=0))
@@ -94,10 +106,10 @@ def _sideways(points: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Floa
     return (along / max(float(along.max()), 1e-6)).astype(np.float32)
 
 
-def _step(low: float, high: float, value: Floats) -> Floats:
+def _step(low: float, high: float, value: Reals) -> Reals:
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
-def _mix(a: Floats, b: Floats, share: Floats) -> Floats:
+def _mix(a: Reals, b: Reals, share: Reals) -> Reals:
     return a + share[:, None] * (b - a)

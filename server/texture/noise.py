@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pixel3dmm_blender.wire import Floats
+from server.raster import Reals
 
 
-def value_noise(points: Floats, cells: Floats, seed: int) -> Floats:
+def value_noise(points: Reals, cells: Reals, seed: int) -> Reals:
     """Smooth noise in -1..1 over coordinates [N, D], D = 2 or 3: one random value per lattice point.
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
-from pixel3dmm_blender.wire import Bools, Floats
+from pixel3dmm_blender.wire import Bools
 from server.detect.topology import (
     FACE_OVAL,
     LEFT_BROW_LOWER,
@@ -17,6 +17,7 @@ from server.detect.topology import (
     RIGHT_BROW_LOWER,
     RIGHT_BROW_UPPER,
 )
+from server.raster import Reals
 
 BROW_LINE = RIGHT_BROW_UPPER + LEFT_BROW_UPPER[::-1]
 """The upper edges of both brows, from the subject's right to its left."""
@@ -28,7 +29,7 @@ IRIS_LEFT = (473, 474, 475, 476, 477)
 NOSE, UPPER_LIP = 1, 0
 
 
-def polygon_mask(points_px: Floats, shape: tuple[int, int]) -> Bools:
+def polygon_mask(points_px: Reals, shape: tuple[int, int]) -> Bools:
     """Mark the pixels of a picture (H, W) whose centres lie in a polygon [N, 2] (or nearly so)."""
     picture = Image.new("1", (shape[1], shape[0]))
     # Pillow counts from the centre of the first pixel.
@@ -37,20 +38,20 @@ def polygon_mask(points_px: Floats, shape: tuple[int, int]) -> Bools:
     return np.asarray(picture, bool)
 
 
-def outline(landmarks_px: Floats, indices: tuple[int, ...], grow: float = 1.0) -> Floats:
+def outline(landmarks_px: Reals, indices: tuple[int, ...], grow: float = 1.0) -> Reals:
     """Take the points of an outline, grown about their mean."""
     points = landmarks_px[list(indices)]
     middle = points.mean(axis=0)
     return middle + grow * (points - middle)
 
 
-def padded(points_px: Floats, pad_px: float) -> Floats:
+def padded(points_px: Reals, pad_px: float) -> Reals:
     """Move the points of a closed outline away from their mean by ``pad_px``."""
     away = points_px - points_px.mean(axis=0)
     return points_px + pad_px * away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
 
 
-def inner_face(landmarks_px: Floats) -> Floats:
+def inner_face(landmarks_px: Reals) -> Reals:
     """Outline of what is face in any haircut: brows to chin, a little inside the oval."""
     below = np.array(FACE_OVAL[9:28])
     nose = landmarks_px[NOSE]

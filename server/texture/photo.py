@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from pixel3dmm_blender.wire import Bools, Floats, Ints
+from pixel3dmm_blender.wire import Bools
 from server.heads.model import HeadModel
-from server.raster import Raster, rasterise_camera
+from server.raster import Indices, Raster, Reals, rasterise_camera
 from server.texture.shading import vertex_normals
 from server.texture.shot import Shot
 
@@ -27,28 +27,33 @@ _STEP_M = 0.015
 class Sight:
     """How the photo sees each vertex of the head, directly or through the vertex's mirror twin."""
 
-    points_px: Floats
+    points_px: Reals
     """[V, 2]"""
-    depth: Floats
+    depth: Reals
     """[V] metres; the camera's own."""
-    facing: Floats
+    facing: Reals
     """[V] smoothstep of the cosine to the line of sight, 0..1."""
 
-    def mirrored(self, mirror: Ints) -> Sight:
+    def mirrored(self, mirror: Indices) -> Sight:
         """See each vertex where its twin is."""
         return Sight(self.points_px[mirror], self.depth[mirror], self.facing[mirror])
 
 
-def look(shot: Shot, triangles: Ints) -> Sight:
+def look(shot: Shot, triangles: Indices) -> Sight:
     """Project the head and measure how squarely each vertex faces the camera."""
     points = shot.camera.to_camera(shot.posed.astype(np.float64))
     normals = vertex_normals(points.astype(np.float32), triangles)
     sight = -points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
     cosine = (normals * sight).sum(axis=1)
     t = np.clip((cosine - _FACING[0]) / (_FACING[1] - _FACING[0]), 0.0, 1.0)
-    pixels = shot.camera.focal_px * points[:, :2] / np.maximum(points[:, 2:], 1e-6) + shot.camera.center_px
+    pixels = (
+        shot.camera.focal_px * points[:, :2] / np.maximum(points[:, 2:], 1e-6)
+        + shot.camera.center_px
+    )
     return Sight(
-        pixels.astype(np.float32), points[:, 2].astype(np.float32), (t * t * (3.0 - 2.0 * t)).astype(np.float32)
+        pixels.astype(np.float32),
+        points[:, 2].astype(np.float32),
+        (t * t * (3.0 - 2.0 * t)).astype(np.float32),
     )
 
 
@@ -59,7 +64,7 @@ def hidden_pixels(raster: Raster, reach_px: float) -> Bools:
         return (raster.depth - nearest > _STEP_M) & np.isfinite(raster.depth)
 
 
-def see_head(shot: Shot, triangles: Ints, occluding: Bools) -> tuple[Raster, Floats]:
+def see_head(shot: Shot, triangles: Indices, occluding: Bools) -> tuple[Raster, Reals]:
     """Draw the head's depth for the tests of visibility: (raster, depth with empty pixels far away).
 
     Args:
@@ -71,7 +76,7 @@ def see_head(shot: Shot, triangles: Ints, occluding: Bools) -> tuple[Raster, Flo
     return raster, np.where(np.isfinite(raster.depth), raster.depth, 1e3).astype(np.float32)
 
 
-def visible(depth_map: Floats, points_px: Floats, depth: Floats) -> Floats:
+def visible(depth_map: Reals, points_px: Reals, depth: Reals) -> Reals:
     """Tell 0..1 whether points [N] lie on the nearest surface."""
     # The nearest of the four pixels around would reject slopes, the farthest is kind to them.
     around = ndimage.maximum_filter(depth_map, size=3)
@@ -81,7 +86,7 @@ def visible(depth_map: Floats, points_px: Floats, depth: Floats) -> Floats:
     return np.clip(2.0 - behind / _DEPTH_M, 0.0, 1.0).astype(np.float32)
 
 
-def sample(picture: Floats, points_px: Floats, mode: str = "bilinear") -> Floats:
+def sample(picture: Reals, points_px: Reals, mode: str = "bilinear") -> Reals:
     """Read a picture [H, W, C] at points [N, 2] in pixels -> [N, C]; 0 outside the picture.
 
     Args:
@@ -100,14 +105,17 @@ def sample(picture: Floats, points_px: Floats, mode: str = "bilinear") -> Floats
             padding_mode="border",
             align_corners=False,
         )
-    inside = ((points_px >= 0) & (points_px < (width, height))).all(axis=1)
+    x, y = points_px.T
+    inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
     return read[0, :, 0].numpy().T * inside[:, None]
 
 
-def blur_known(picture: Floats, weight: Floats, sigma_px: float) -> Floats:
+def blur_known(picture: Reals, weight: Reals, sigma_px: float) -> Reals:
     """Blur a picture [H, W, C] over its trusted pixels only: nothing from outside the mask leaks in."""
     soft = ndimage.gaussian_filter(weight, sigma_px, truncate=2.5)
-    summed = ndimage.gaussian_filter(picture * weight[..., None], (sigma_px, sigma_px, 0), truncate=2.5)
+    summed = ndimage.gaussian_filter(
+        picture * weight[..., None], (sigma_px, sigma_px, 0), truncate=2.5
+    )
     return (summed / np.maximum(soft, 1e-4)[..., None]).astype(np.float32)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The light that the photo brought along: a low-frequency spherical-harmonic fit, divided out gently.
 
-Log luminance of the skin = log albedo + h . Y(n), with Y the first nine real spherical harmonics of the surface normal n
+Log luminance of the skin = log albedo + h . Y(n), with Y the first nine real spherical harmonics of the normal n
 (Ramamoorthi and Hanrahan 2001: irradiance of a distant light lies in them). Skin is taken as one albedo, robustly.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pixel3dmm_blender.wire import Floats, Ints
+from server.raster import Indices, Reals
 
 _STRENGTH = 0.55
 """Share of the fitted light (in log) that is removed: all of it would flatten shape that belongs to the person."""
@@ -19,13 +19,15 @@ _RIDGE = np.array([0.0, 1, 1, 1, 3, 3, 3, 3, 3]) * 0.02
 """Per harmonic, against fitting freckles: relative to the number of vertices."""
 
 
-def vertex_normals(points: Floats, triangles: Ints) -> Floats:
+def vertex_normals(points: Reals, triangles: Indices) -> Reals:
     """Area-weighted unit normals [V, 3]; a vertex without a face has none (0, 0, 0)."""
     a, b, c = (points[triangles[:, k]] for k in range(3))
     face = np.cross(b - a, c - a)
     sums = np.stack(
         [
-            sum(np.bincount(triangles[:, k], face[:, axis], minlength=len(points)) for k in range(3))
+            sum(
+                np.bincount(triangles[:, k], face[:, axis], minlength=len(points)) for k in range(3)
+            )
             for axis in range(3)
         ],
         axis=1,
@@ -34,7 +36,7 @@ def vertex_normals(points: Floats, triangles: Ints) -> Floats:
     return (sums / np.maximum(length, 1e-20)).astype(np.float32)
 
 
-def fit_light(luminance: Floats, normals: Floats, weight: Floats) -> Floats:
+def fit_light(luminance: Reals, normals: Reals, weight: Reals) -> Reals:
     """Estimate how much brighter than average each vertex is lit.
 
     Args:
@@ -61,7 +63,7 @@ def fit_light(luminance: Floats, normals: Floats, weight: Floats) -> Floats:
     return np.exp(np.clip(_STRENGTH * (fitted - middle), *np.log(_RANGE))).astype(np.float32)
 
 
-def _harmonics(normals: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Floats:
+def _harmonics(normals: Reals) -> Reals:
     x, y, z = normals.T
     rows = [np.ones_like(x), x, y, z, x * y, y * z, x * z, x * x - y * y, 3 * z * z - 1]
     return np.stack(rows, axis=1)  # type: ignore[return-value]

@@ -9,7 +9,8 @@ from typing import Annotated
 import numpy as np
 from PIL import Image
 
-from pixel3dmm_blender.wire import Bytes, Camera, Doubles, Floats, Record
+from pixel3dmm_blender.wire import Bytes, Camera, Floats, Record
+from server.raster import Reals
 
 FOREHEAD, CHIN = 10, 152
 """Face-mesh landmarks whose distance is the face height."""
@@ -56,7 +57,7 @@ def shrink_shot(shot: Shot, face_height_px: float) -> Shot:
     return _moved(shot, np.asarray(resized), np.zeros(2), small / size)
 
 
-def _moved(shot: Shot, pixels: Bytes, low: Doubles, scale: Doubles) -> Shot:
+def _moved(shot: Shot, pixels: Bytes, low: Reals, scale: Reals) -> Shot:
     """The camera has one focal length: the two scales differ by rounding only, so their mean serves the focal."""
     camera = replace(
         shot.camera,

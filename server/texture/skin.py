@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from pixel3dmm_blender.wire import Bools, Floats
+from pixel3dmm_blender.wire import Bools
 from server.detect.topology import FACE_OVAL, LEFT_EYE, LIPS_INNER, LIPS_OUTER, RIGHT_EYE
+from server.raster import Reals
 from server.texture.colors import chromatic, to_linear
+from server.texture.masks import opened, soften, touching
 from server.texture.outlines import (
     BROW_LEFT,
     BROW_LINE,
@@ -37,15 +39,15 @@ _BALD_SHARE = 0.6
 class Skin:
     """What the photo says about skin. H and W are the shot's."""
 
-    weight: Floats
+    weight: Reals
     """[H, W] 0..1: may be painted; soft at its edges."""
-    color: Floats
+    color: Reals
     """[3] linear: median of the inner face."""
-    lips: Floats
+    lips: Reals
     """[3] linear: median between the outer and the inner outline of the lips."""
-    hair: Floats | None
+    hair: Reals | None
     """[3] linear: median of the hair above the forehead; None where skin goes on."""
-    hair_weight: Floats
+    hair_weight: Reals
     """[H, W] 0..1: looks like that hair, outside the face."""
 
 
@@ -58,38 +60,44 @@ def find_skin(shot: Shot) -> Skin:
     features = _features(points, shape, unit)
     inner = polygon_mask(inner_face(points), shape)
     blurred = ndimage.gaussian_filter(linear, (0.6 * unit, 0.6 * unit, 0))
-    distance = _distance(chromatic(blurred), inner & ~features, _lower_face(points, shape) & ~features)
+    distance = _distance(
+        chromatic(blurred), inner & ~features, _lower_face(points, shape) & ~features
+    )
     allowed = polygon_mask(outline(points, FACE_OVAL, 1.1), shape)
     kept = inner | _mask_of(points, (BROW_RIGHT, BROW_LEFT, LIPS_OUTER), shape, 1.5 * unit)
     candidate = allowed & (kept | (distance < _TOLERANCE))
-    candidate = _touching(ndimage.binary_opening(candidate, iterations=max(1, round(0.8 * unit))) | kept, kept)
+    candidate = touching(opened(candidate, round(0.8 * unit)) | kept, kept)
     holes = _mask_of(points, (RIGHT_EYE, LEFT_EYE, LIPS_INNER), shape, 0.4 * unit)
-    weight = np.minimum(_soften(candidate, 2.0 * unit, 5.0 * unit), _soften(~holes, 0.0, 1.2 * unit))
+    weight = np.minimum(soften(candidate, 2.0 * unit, 5.0 * unit), soften(~holes, 0.0, 1.2 * unit))
     chosen = linear[inner & ~features] if (inner & ~features).any() else linear.reshape(-1, 3)
     color = np.median(chosen, axis=0).astype(np.float32)
     hair, like_hair = _find_hair(linear, points, distance, unit)
     return Skin(weight, color, _lips_color(linear, points, color), hair, like_hair)
 
 
-def _features(points: Floats, shape: tuple[int, int], unit: float) -> Bools:
+def _features(points: Reals, shape: tuple[int, int], unit: float) -> Bools:
     """Eyes, brows and lips: face, but not of the skin's colour."""
-    return _mask_of(points, (RIGHT_EYE, LEFT_EYE, BROW_RIGHT, BROW_LEFT, LIPS_OUTER), shape, 2.0 * unit)
+    return _mask_of(
+        points, (RIGHT_EYE, LEFT_EYE, BROW_RIGHT, BROW_LEFT, LIPS_OUTER), shape, 2.0 * unit
+    )
 
 
-def _lower_face(points: Floats, shape: tuple[int, int]) -> Bools:
+def _lower_face(points: Reals, shape: tuple[int, int]) -> Bools:
     """The beard's place: under the nose, inside the jaw."""
     mask = polygon_mask(outline(points, FACE_OVAL, 0.9), shape)
     return mask & _beyond(points, points[UPPER_LIP], -1.0, shape)
 
 
-def _mask_of(points: Floats, outlines: tuple[tuple[int, ...], ...], shape: tuple[int, int], pad_px: float) -> Bools:
+def _mask_of(
+    points: Reals, outlines: tuple[tuple[int, ...], ...], shape: tuple[int, int], pad_px: float
+) -> Bools:
     mask = np.zeros(shape, bool)
     for indices in outlines:
         mask |= polygon_mask(padded(outline(points, indices), pad_px), shape)
     return mask
 
 
-def _distance(features: Floats, skin: Bools, lower: Bools) -> Floats:
+def _distance(features: Reals, skin: Bools, lower: Bools) -> Reals:
     """Distance [H, W] in spreads from the colour of skin, or of the lower face where a beard changes it."""
     distance = np.full(skin.shape, np.inf, np.float32)
     for index, reference in enumerate((skin, lower)):
@@ -109,32 +117,15 @@ def _distance(features: Floats, skin: Bools, lower: Bools) -> Floats:
     return distance
 
 
-def _touching(candidate: Bools, kept: Bools) -> Bools:
-    """Keep the parts that hang together with the inner face, and close their small holes."""
-    labels, _ = ndimage.label(candidate)
-    numbers = np.unique(labels[kept & candidate])
-    joined = np.isin(labels, numbers[numbers > 0])
-    holes, count = ndimage.label(~joined)
-    if not count:
-        return joined
-    sizes = np.bincount(holes.ravel())
-    small = sizes < 0.002 * max(1, np.count_nonzero(joined))
-    small[0] = False
-    return joined | small[holes]
-
-
-def _soften(mask: Bools, erode_px: float, width_px: float) -> Floats:
-    """Go from 0 to 1 over ``width_px``, beginning ``erode_px`` inside the edge of a mask."""
-    inside = ndimage.distance_transform_edt(mask)
-    t = np.clip((inside - 0.5 - erode_px) / max(width_px, 1e-3), 0.0, 1.0)
-    return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
-
-
-def _find_hair(linear: Floats, points: Floats, distance: Floats, unit: float) -> tuple[Floats | None, Floats]:
+def _find_hair(
+    linear: Reals, points: Reals, distance: Reals, unit: float
+) -> tuple[Reals | None, Reals]:
     """Median colour of what is not skin in a band above the forehead, and where the picture looks like it."""
     shape = distance.shape
     nothing = np.zeros(shape, np.float32)
-    band = polygon_mask(outline(points, FACE_OVAL, 1.3), shape) & ~polygon_mask(outline(points, FACE_OVAL, 1.0), shape)
+    band = polygon_mask(outline(points, FACE_OVAL, 1.3), shape) & ~polygon_mask(
+        outline(points, FACE_OVAL, 1.0), shape
+    )
     band &= _beyond(points, points[list(BROW_LINE)].mean(axis=0), 1.0, shape)
     if np.count_nonzero(band) < 20:
         return np.array([0.03, 0.02, 0.014], np.float32), nothing
@@ -143,22 +134,26 @@ def _find_hair(linear: Floats, points: Floats, distance: Floats, unit: float) ->
         return None, nothing
     features = chromatic(ndimage.gaussian_filter(linear, (unit, unit, 0)))
     middle = np.median(features[other], axis=0)
-    spread = np.maximum(1.48 * np.median(np.abs(features[other] - middle), axis=0), 1.5 * _SPREAD_FLOOR)
+    spread = np.maximum(
+        1.48 * np.median(np.abs(features[other] - middle), axis=0), 1.5 * _SPREAD_FLOOR
+    )
     away = np.sqrt((((features - middle) / spread) ** 2).sum(axis=-1))
     like = (away < 2.5) & (distance > _TOLERANCE) & ~polygon_mask(inner_face(points), shape)
-    color = np.median(linear[other & (away < 2.5)], axis=0) if (other & like).any() else np.median(linear[other], axis=0)
-    return color.astype(np.float32), _soften(ndimage.binary_opening(like, iterations=2), 0.0, 2.0 * unit)
+    color = np.median(linear[other & like if (other & like).any() else other], axis=0)
+    return color.astype(np.float32), soften(opened(like, 2), 0.0, 2.0 * unit)
 
 
-def _lips_color(linear: Floats, points: Floats, skin: Floats) -> Floats:
+def _lips_color(linear: Reals, points: Reals, skin: Reals) -> Reals:
     shape = linear.shape[:2]
-    lips = polygon_mask(outline(points, LIPS_OUTER), shape) & ~polygon_mask(outline(points, LIPS_INNER), shape)
+    lips = polygon_mask(outline(points, LIPS_OUTER), shape) & ~polygon_mask(
+        outline(points, LIPS_INNER), shape
+    )
     if np.count_nonzero(lips) < 8:
         return skin * np.array([0.8, 0.6, 0.65], np.float32)
     return np.median(linear[lips], axis=0).astype(np.float32)
 
 
-def _beyond(points: Floats, origin: Floats, sign: float, shape: tuple[int, int]) -> Bools:
+def _beyond(points: Reals, origin: Reals, sign: float, shape: tuple[int, int]) -> Bools:
     """The side of a line across the face through ``origin``: +1 towards the forehead, -1 towards the chin."""
     up = sign * (points[FOREHEAD] - points[CHIN])
     rows, columns = np.mgrid[: shape[0], : shape[1]]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The skin of the head: the photo where it saw skin, its mirror image where it saw the other side, else a smooth fill.
 
-Two layers. The base is smooth and lives on the vertices: what the blurred photo says, without its light, filled over the
-mesh; it knows no seams. Over it lies the sharp photo, texel by texel, multiplied by a smooth gain per vertex that takes the
-light away and, on the mirrored side, carries its colours over to this one. The layers agree where the upper one fades out.
+Two layers. The base is smooth and lives on the vertices: what the blurred photo says, without its light, filled over
+the mesh; it knows no seams. Over it lies the sharp photo, texel by texel, multiplied by a smooth gain per vertex that
+takes the light away and, on the mirrored side, carries its colours over to this one. The layers agree where the upper
+one fades out.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pixel3dmm_blender.wire import Bools, Bytes, Floats, Ints
+from pixel3dmm_blender.wire import Bools, Bytes
 from server.heads.model import HeadModel
-from server.raster import corner_triangles
+from server.raster import Indices, Reals, corner_triangles
 from server.texture.atlas import Atlas
 from server.texture.colors import LUMA, to_linear
 from server.texture.fill import fill_harmonic, mesh_edges, mesh_laplacian
@@ -52,20 +53,20 @@ _PORES = 0.035
 class Seen:
     """The photo as the head sees it, prepared once. H and W are those of a small copy: masks need no more."""
 
-    sharp: Floats
+    sharp: Reals
     """[H', W', 3] linear, as large as the texture can use."""
-    smooth: Floats
+    smooth: Reals
     """[H, W, 3] blurred inside the trusted pixels."""
-    trust: Floats
+    trust: Reals
     """[H, W]"""
-    depth: Floats
+    depth: Reals
     """[H, W] nearest surface, metres."""
     direct: Sight
     """In pixels of the small copy."""
     mirrored: Sight
 
 
-def prepare(model: HeadModel, shot: Shot, weight: Floats, sharp: Bytes) -> Seen:
+def prepare(model: HeadModel, shot: Shot, weight: Reals, sharp: Bytes) -> Seen:
     """Find out what the photo shows of the head.
 
     Args:
@@ -83,7 +84,9 @@ def prepare(model: HeadModel, shot: Shot, weight: Floats, sharp: Bytes) -> Seen:
     return Seen(to_linear(sharp), smooth, trust, depth, direct, direct.mirrored(model.mirror))
 
 
-def paint_skin(model: HeadModel, atlas: Atlas, shot: Shot, skin: Skin, seen: Seen) -> tuple[Ints, Floats, Bools]:
+def paint_skin(
+    model: HeadModel, atlas: Atlas, shot: Shot, skin: Skin, seen: Seen
+) -> tuple[Indices, Reals, Bools]:
     """Colour the skin slot: (texels, linear [n, 3], which of them were seen)."""
     texels = atlas.of_slot(model, "skin", "body", "head")
     base, gains = _base(model, shot, skin, seen)
@@ -92,16 +95,26 @@ def paint_skin(model: HeadModel, atlas: Atlas, shot: Shot, skin: Skin, seen: See
     observed = np.zeros(len(texels), bool)
     # What was seen goes over what its mirror twin showed.
     for sight, gain, own in ((seen.mirrored, gains[1], False), (seen.direct, gains[0], True)):
-        chosen = _facing(atlas, texels, sight)
+        chosen = seen_texels(atlas, texels, sight)
         here = texels[chosen]
-        share, photo = _photo(atlas, here, sight, seen)
+        share, photo = read_photo(atlas, here, sight, seen)
         color[chosen] += share[:, None] * (photo * atlas.spread(gain, here) - color[chosen])
         if own:
             observed[chosen] = share > 0.5
     return texels, color, observed
 
 
-def _base(model: HeadModel, shot: Shot, skin: Skin, seen: Seen) -> tuple[Floats, tuple[Floats, Floats]]:
+def cover_with_photo(color: Reals, atlas: Atlas, texels: Indices, seen: Seen) -> None:
+    """Lay the photo over the colours [N, 3] of some texels, on both sides, as far as it is trusted."""
+    for sight in (seen.mirrored, seen.direct):
+        here = texels[seen_texels(atlas, texels, sight)]
+        share, photo = read_photo(atlas, here, sight, seen)
+        color[here] += share[:, None] * (photo - color[here])
+
+
+def _base(
+    model: HeadModel, shot: Shot, skin: Skin, seen: Seen
+) -> tuple[Reals, tuple[Reals, Reals]]:
     """Smooth skin colour per vertex without the photo's light [V, 3], and the photo's gains, direct and mirrored."""
     triangles = model.face_vertices[corner_triangles(model.face_sizes)]
     own, own_weight = _read(seen.direct, seen)
@@ -127,31 +140,31 @@ def _base(model: HeadModel, shot: Shot, skin: Skin, seen: Seen) -> tuple[Floats,
     return fill_harmonic(laplacian, values, _HOLD * weight**2, target, pull), (gain, carried)
 
 
-def _read(sight: Sight, seen: Seen) -> tuple[Floats, Floats]:
+def _read(sight: Sight, seen: Seen) -> tuple[Reals, Reals]:
     """Blurred colour [V, 3] and trust [V] of each vertex."""
     trust = sample(seen.trust[..., None], sight.points_px)[:, 0]
     weight = trust * sight.facing * visible(seen.depth, sight.points_px, sight.depth)
     return sample(seen.smooth, sight.points_px), weight.astype(np.float32)
 
 
-def _group(model: HeadModel, name: str) -> Floats:
+def _group(model: HeadModel, name: str) -> Reals:
     if name in model.group_names:
         return model.groups[model.group_names.index(name)]
     return np.zeros(len(model.template), np.float32)
 
 
-def _median(values: Floats, weight: Floats, otherwise: Floats) -> Floats:
+def _median(values: Reals, weight: Reals, otherwise: Reals) -> Reals:
     good = values[weight > 0.5]
     return np.median(good, axis=0).astype(np.float32) if len(good) > 20 else otherwise
 
 
-def _facing(atlas: Atlas, texels: Ints, sight: Sight) -> Ints:
+def seen_texels(atlas: Atlas, texels: Indices, sight: Sight) -> Indices:
     """Those of the texels that may be seen at all."""
     first, second, third = (sight.facing > 0.0)[atlas.vertices[texels].T]
     return np.flatnonzero(first | second | third)
 
 
-def _photo(atlas: Atlas, texels: Ints, sight: Sight, seen: Seen) -> tuple[Floats, Floats]:
+def read_photo(atlas: Atlas, texels: Indices, sight: Sight, seen: Seen) -> tuple[Reals, Reals]:
     """Trust [n] in the photo at some texels, and its colours there [n, 3]."""
     fields = np.concatenate([sight.points_px, sight.depth[:, None], sight.facing[:, None]], axis=1)
     at = atlas.spread(fields, texels)
