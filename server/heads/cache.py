@@ -43,7 +43,7 @@ class CachedHead:
 def read_head(path: Path, extras: tuple[str, ...] = ()) -> CachedHead | None:
     """Read a head; None when the file is absent or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays: Arrays = {name: stored[name] for name in stored.files}
         words = json.loads(str(arrays.pop(WORDS)))
         beside = {name: arrays.pop(f"extra.{name}") for name in extras}

@@ -9,8 +9,8 @@ import numpy as np
 
 from pixel3dmm_blender.wire import Bools, Doubles, Ints
 
-from .archive import BaseMesh, MakeHumanArchive
-from .eyes import lid_ring, refit_eye
+from .archive import VERTEX_COUNT, BaseMesh, MakeHumanArchive
+from .eyes import lid_ring, refit_eye, turn_eye
 from .population import Ground, remove_similarity, span_population
 from .sliders import OWN_PARAMETERS, Slider, average_adult, read_macros, read_slider, read_sliders
 
@@ -88,11 +88,13 @@ def read_cage(archive: MakeHumanArchive) -> Cage:
     necks = np.stack([_neck_parameter(archive, name, bare, ground) for name in OWN_PARAMETERS])
     identity = np.concatenate([people.components, necks])
     mean = people.mean[None].copy()
+    expression = _expressions(archive, bare.hm08)
     for side in ("l", "r"):
         helper = bare.group(f"helper-{side}-eye")
         ring = lid_ring(helper, bare.skin, bare.points)
         refit_eye(identity, helper, ring, bare.points)
         refit_eye(mean, helper, ring, bare.points)
+        turn_eye(expression, helper, bare.points)
     return replace(
         bare,
         points=bare.points + mean[0],
@@ -100,7 +102,7 @@ def read_cage(archive: MakeHumanArchive) -> Cage:
             *(f"shape_{index:03d}" for index in range(COMPONENTS)), "neck_width", "neck_depth",
         ),
         identity=identity,
-        expression=_expressions(archive, bare.hm08),
+        expression=expression,
     )  # fmt: skip
 
 
@@ -157,7 +159,7 @@ def _neck_parameter(archive: MakeHumanArchive, name: str, cage: Cage, ground: Gr
     slider = Slider(f"neck/{name}-incr", f"neck/{name}-decr")
     odd, _ = read_slider(archive, slider, cage.hm08)
     free = remove_similarity(odd[None], ground.points, ground.face)[0]
-    edge = np.clip((cage.points[:, 1] - 565.0) / 30.0, 0.0, 1.0)
+    edge = np.clip((cage.points[:, 1] - 580.0) / 30.0, 0.0, 1.0)
     own = odd if np.abs(odd[ground.face]).max() < 0.5 else free
     return NECK_SIGMA * edge[:, None] * own
 

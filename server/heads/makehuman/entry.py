@@ -16,7 +16,7 @@ from ..model import HeadModel
 from .archive import WHEEL, wheel_digest
 from .assemble import NAME, Built, build_head
 
-BUILDER_VERSION = 2
+BUILDER_VERSION = 3
 """To be raised whenever the code of this folder would build another head from the same files."""
 HM08 = "hm08"
 

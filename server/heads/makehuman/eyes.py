@@ -40,6 +40,9 @@ RING_DEGREES = (
 """Angles of the rings from the pupil; 9.0 is the rim of the pupil, 24.8 that of the iris."""
 FRONT_RINGS = 12
 LID_REACH_MM = 2.5
+PUPIL_DEPTH = 0.95
+"""The helper's vertices this far forward (in radii) carry the pupil."""
+STILL_MM = 0.3
 BODY_WINDOWS = {
     "eye_L_front": Window(0.760, 0.944, 0.773, 0.957),
     "eye_L_back": Window(0.773, 0.932, 0.785, 0.944),
@@ -111,6 +114,28 @@ def refit_eye(fields: Doubles, helper: Ints, ring: Ints, cage_points: Doubles) -
     growth = np.einsum("nvc,vc->n", fields[:, ring], spokes) / (spokes**2).sum()
     around = cage_points[helper] - middle
     fields[:, helper] = shift[:, None] + growth[:, None, None] * around
+
+
+def turn_eye(fields: Doubles, helper: Ints, cage_points: Doubles) -> None:
+    """Replace, in place, the helper eye's offsets in fields [N, V, 3] by a turn about its centre.
+
+    The ``eyeLook*`` targets shift the whole ball sideways by up to 3.9 mm while they turn it, which would lift the sclera out
+    of its lids. The turn that carries the pupil equally far is kept; other keys do not move the eyes.
+    """
+    centre, radius = fit_sphere(cage_points[helper])
+    away = cage_points[helper] - centre
+    front = away[:, 2] > PUPIL_DEPTH * radius
+    pupil = fields[:, helper[front]].mean(axis=1)  # [N, 3]
+    for field, moved in zip(fields, pupil, strict=True):
+        across = np.hypot(moved[0], moved[1])
+        if across < STILL_MM:
+            field[helper] = 0.0
+            continue
+        angle = np.arcsin(min(across / radius, 0.5))
+        x, y = moved[:2] / across
+        # The turn takes straight ahead z to cos z + sin (x, y, 0): Rodrigues about (-y, x, 0).
+        cross = np.array([[0.0, 0.0, x], [0.0, 0.0, y], [-x, -y, 0.0]])
+        field[helper] = away @ (np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross).T
 
 
 def _direction(polar: float, turn: float) -> Doubles:
