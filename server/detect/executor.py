@@ -76,7 +76,7 @@ def _flatten(value: Tensor) -> Tensor:
 def _build_steps(graph: Graph, device: torch.device) -> tuple[_Step, ...]:
     """Fold what is constant and bind every remaining layer to its weights."""
     constants: dict[int, Tensor] = {
-        i: torch.as_tensor(entry.values.copy())
+        i: torch.as_tensor(entry.values.copy()).to(device)
         for i, entry in enumerate(graph.tensors)
         if entry.values is not None
     }
