@@ -5,7 +5,7 @@ min over U [V, 3]:  sum_k w_k |J_k (B_k U) - r_k|^2 + stiffness |L U|^2 + anchor
 
 r_k: what is left of landmark k in the picture (pixels), shrunk by its scatter; B_k: its weights over the vertices; J_k: the
 projection's Jacobian, so that each view constrains only its image plane; L: the combinatorial Laplacian of the mesh;
-A: everything that is not the face. It bends what is there; it does not invent detail.
+A: the rim of the face, outside of which U is 0. It bends what is there; it does not invent detail.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from .observation import Observation
 from .project import project, projection_jacobian
 from .variables import FitVariables, LandmarkBasis, View
 
-STIFFNESS = 100.0
-"""Bending weight in landmark units (measured by others on photos: softer fits noise)."""
+STIFFNESS = 1.0
+"""Bending weight. Measured on two photos of one person: error 0.58 -> 0.46 % and 0.91 -> 0.64 % of the face height, in the
+photo that was left out 1.13 -> 1.07 % and 1.15 -> 1.17 %: it bends to a calm face and to a smile alike, so it is an option."""
 ANCHOR = 1.0
-"""Weight that holds vertices outside the face."""
-SHRINK = 2.0
-"""Residuals below so many scatters count as noise (measured)."""
+"""Weight that holds vertices towards the rim of the face."""
+SHRINK = 0.5
+"""Residuals below so many scatters count as noise."""
 _UNIT_M = 0.001
 
 
@@ -54,14 +55,18 @@ def personal_offsets(
     smooth = _laplacian(model.face_sizes, model.face_vertices, count)
     face = model.groups[model.group_names.index("face")].astype(np.float64)
     bending = STIFFNESS * (smooth.T @ smooth) + diags_array(ANCHOR * (1.0 - face) + 1e-6)
-    system = kron(bending, eye_array(3))
-    right = np.zeros(3 * count)
+    inside = np.flatnonzero(face > 0)
+    columns = (3 * inside[:, None] + np.arange(3)).reshape(-1)
+    system = kron(bending.tocsr()[inside][:, inside], eye_array(3))
+    right = np.zeros(len(columns))
     for view, observation in zip(variables.views, seen, strict=True):
         pulls = _pulls(model, basis, variables.identity, view, observation, left_out)
-        system = system + pulls.rows.T @ pulls.rows
-        right += pulls.rows.T @ pulls.values
-    solved = splu(system.tocsc()).solve(right)
-    return (solved.reshape(count, 3) * _UNIT_M).astype(np.float32)
+        rows = pulls.rows[:, columns]
+        system = system + rows.T @ rows
+        right += rows.T @ pulls.values
+    offsets = np.zeros((count, 3), np.float32)
+    offsets[inside] = splu(system.tocsc()).solve(right).reshape(-1, 3) * _UNIT_M
+    return offsets
 
 
 def _pulls(
