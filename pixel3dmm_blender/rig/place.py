@@ -10,14 +10,15 @@ from mathutils import Vector
 from ..motion.axes import points_to_blender
 from ..wire import Floats, HeadRig
 
-_GAP_M = 0.05
+_CLEAR_M = (1.0, 0.05, 0.05)
+"""Free space around the head: to its sides enough that its camera sees the plate and nothing else."""
 _TRIES = 64
 
 
 def find_free_place(scene: bpy.types.Scene, rig: HeadRig) -> Floats:
     """Find the first free place [3] for the head along +x (Blender axes, metres)."""
     vertices = points_to_blender(rig.neutral)
-    low, high = vertices.min(axis=0) - _GAP_M, vertices.max(axis=0) + _GAP_M
+    low, high = vertices.min(axis=0) - _CLEAR_M, vertices.max(axis=0) + _CLEAR_M
     boxes = [
         _box_of(each)
         for each in scene.objects

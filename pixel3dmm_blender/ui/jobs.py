@@ -47,6 +47,8 @@ class Job(Protocol):
 class _State:
     job: Job | None = None
     error: Pixel3dmmError | None = None
+    shown: tuple[object, ...] = ()
+    """What the panel showed when it was last drawn anew."""
 
 
 _state: Final = _State()
@@ -101,8 +103,7 @@ def pump() -> float | None:
                 traceback.format_exc(),
             )
         )
-    if job is not None:
-        _redraw()
+    _redraw()
     if _state.job is not None:
         return _BUSY_S
     return _IDLE_S if engine.is_running() else None
@@ -162,7 +163,16 @@ def _cancel_and_wait() -> None:
 
 
 def _redraw() -> None:
+    """Draw the sidebars anew, but only if they would look different: a viewport can be slow."""
+    job = _state.job
+    seen = (job.stage, round(job.fraction, 2)) if job is not None else ()
+    shown = (job is None, engine.ready() is None, str(_state.error), *seen)
+    if shown == _state.shown:
+        return
+    _state.shown = shown
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
-                area.tag_redraw()
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
