@@ -12,7 +12,7 @@ from server.heads.model import HeadModel
 from server.raster import Reals
 from server.texture.atlas import Atlas
 from server.texture.colors import to_srgb
-from server.texture.eyes import paint_eyes
+from server.texture.eyes import paint_eyes, white_level
 from server.texture.hair import paint_hair, paint_lashes
 from server.texture.mouth import paint_mouth
 from server.texture.shot import Shot, crop_shot, shrink_shot
@@ -46,7 +46,7 @@ def bake_texture(model: HeadModel, atlas: Atlas, shot: Shot) -> Texture:
     observed = np.zeros(len(atlas.covered), bool)
     texels, values, known = paint_skin(model, atlas, small, skin, seen)
     color[texels], observed[texels] = values, known
-    for texels, values in (paint_eyes(model, atlas, shot), paint_mouth(model, atlas)):
+    for texels, values in (paint_eyes(model, atlas, shot), paint_mouth(model, atlas, white_level(shot))):
         color[texels] = values
     for strands in (paint_lashes(model, atlas), paint_hair(model, atlas, skin.hair)):
         color[strands.texels], alpha[strands.texels] = strands.color, strands.alpha

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from server.detect.topology import LEFT_EYE, RIGHT_EYE
 from server.heads.model import HeadModel
 from server.raster import Indices, Reals
 from server.texture.atlas import Atlas
 from server.texture.colors import LUMA, to_linear
-from server.texture.outlines import IRIS_LEFT, IRIS_RIGHT
+from server.texture.outlines import IRIS_LEFT, IRIS_RIGHT, outline, polygon_mask
 from server.texture.shot import Shot
 
 PUPIL_M = 0.0023
@@ -46,15 +47,15 @@ def paint_eyes(model: HeadModel, atlas: Atlas, shot: Shot) -> tuple[Indices, Rea
     eyes = [
         _eye(model, joints, name, centre[0]) for name, centre in _SIDES if name in model.joint_names
     ]
-    iris = iris_color(shot)
+    iris, white = iris_color(shot), white_level(shot)
     if not eyes:
-        return texels, np.broadcast_to(_SCLERA, (len(texels), 3)).astype(np.float32)
+        return texels, np.tile(white * _SCLERA, (len(texels), 1)).astype(np.float32)
     distance = np.stack([np.linalg.norm(rest - eye.centre, axis=1) for eye in eyes])
     nearest = distance.argmin(axis=0)
     color = np.zeros((len(texels), 3), np.float32)
     for index, eye in enumerate(eyes):
         chosen = nearest == index
-        color[chosen] = _paint(rest[chosen] - eye.centre, eye.axis, iris)
+        color[chosen] = _paint(rest[chosen] - eye.centre, eye.axis, iris, white)
     return texels, color
 
 
@@ -82,6 +83,20 @@ def iris_color(shot: Shot) -> Reals:
     return (color * np.clip(luminance, 0.022, 0.16) / max(luminance, 1e-4)).astype(np.float32)
 
 
+def white_level(shot: Shot) -> float:
+    """How bright white things are in this photo, 0.5..1: painted eyes and teeth must not outshine its skin.
+
+    Measured on the brightest tenth between the lids; 1 where that cannot be told.
+    """
+    shape = (shot.camera.height, shot.camera.width)
+    mask = polygon_mask(outline(shot.landmarks_px, LEFT_EYE), shape)
+    mask |= polygon_mask(outline(shot.landmarks_px, RIGHT_EYE), shape)
+    if np.count_nonzero(mask) < 20:
+        return 1.0
+    bright = float(np.percentile(to_linear(shot.pixels)[mask] @ LUMA, 90))
+    return float(np.clip(bright / float(_SCLERA @ LUMA), 0.5, 1.0))
+
+
 def _eye(model: HeadModel, joints: Reals, name: str, iris_landmark: int) -> Eye:
     """The axis goes through the iris landmark of the head, which is where the fit puts the iris of the photo."""
     centre = joints[model.joint_names.index(name)]
@@ -95,7 +110,7 @@ def _eye(model: HeadModel, joints: Reals, name: str, iris_landmark: int) -> Eye:
     return Eye(centre, (axis / np.linalg.norm(axis)).astype(np.float32))
 
 
-def _paint(away: Reals, axis: Reals, iris: Reals) -> Reals:
+def _paint(away: Reals, axis: Reals, iris: Reals, exposure: float) -> Reals:
     """Colour points relative to the eye's centre."""
     along = away @ axis
     side = away - along[:, None] * axis
@@ -106,12 +121,12 @@ def _paint(away: Reals, axis: Reals, iris: Reals) -> Reals:
         0.5 + 0.25 * np.sin(23 * angle + 3 * np.sin(5 * angle)) + 0.25 * np.sin(41 * angle + 1.7)
     )
     depth = np.clip((radius - PUPIL_M) / (IRIS_M - PUPIL_M), 0.0, 1.0)
-    bright = 0.75 + 0.45 * fibres * np.sin(np.pi * np.clip(depth, 0, 1)) + 0.25 * (1 - depth)
+    bright = 0.85 + 0.45 * fibres * np.sin(np.pi * np.clip(depth, 0, 1)) + 0.25 * (1 - depth)
     bright *= 1.0 - 0.72 * _step(0.80, 1.0, depth)
     color = iris * bright[:, None]
     color = _mix(color, _PUPIL, 1.0 - _step(PUPIL_M - 0.0003, PUPIL_M + 0.0002, radius))
     blood = 0.5 * _step(1.15 * IRIS_M, 2.1 * IRIS_M, np.where(back, 1.0, radius))
-    white = _mix(np.broadcast_to(_SCLERA, color.shape), _BLOOD, blood)
+    white = exposure * _mix(np.broadcast_to(_SCLERA, color.shape), _BLOOD, blood)
     outside = np.where(back, 1.0, _step(IRIS_M - 0.0004, IRIS_M + 0.0005, radius))
     return _mix(color, white, outside).astype(np.float32)
 

@@ -25,8 +25,8 @@ _GAP_SHARE = 0.18
 """Share of a crown's half width that darkens towards its neighbour."""
 
 
-def paint_mouth(model: HeadModel, atlas: Atlas) -> tuple[Indices, Reals]:
-    """Colour all texels of the mouth's slots: (texels, linear [n, 3])."""
+def paint_mouth(model: HeadModel, atlas: Atlas, white: float) -> tuple[Indices, Reals]:
+    """Colour all texels of the mouth's slots: (texels, linear [n, 3]); ``white`` dims the teeth to the photo's light."""
     parts: list[tuple[Indices, Reals]] = []
     for word, color, reach_m in (
         ("mouth", _CAVITY, 0.03),
@@ -36,7 +36,7 @@ def paint_mouth(model: HeadModel, atlas: Atlas) -> tuple[Indices, Reals]:
         texels = atlas.of_slot(model, word)
         parts.append((texels, _paint_flesh(atlas.spread(model.template, texels), color, reach_m)))
     teeth = atlas.of_slot(model, "teeth", "tooth")
-    parts.append((teeth, _paint_teeth(model, atlas, teeth)))
+    parts.append((teeth, white * _paint_teeth(model, atlas, teeth)))
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 
