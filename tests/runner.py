@@ -76,7 +76,7 @@ class ProgressLines:
         self._title = title
         self._started = time.monotonic()
         self._shown_s = 0.0
-        self._said = False
+        self._stage = ""
         self._moves = sys.stdout.isatty()
 
     def __enter__(self) -> ProgressLines:
@@ -85,9 +85,11 @@ class ProgressLines:
     def __call__(self, fraction: float, text: str) -> None:
         """Show a fraction 0..1 and what is going on."""
         now = time.monotonic()
-        if self._said and now - self._shown_s < (0.1 if self._moves else _LINE_EVERY_S):
+        stage = text.split(" ")[0]
+        waiting = now - self._shown_s < (0.1 if self._moves else _LINE_EVERY_S)
+        if stage == self._stage and waiting:
             return
-        self._said, self._shown_s = True, now
+        self._stage, self._shown_s = stage, now
         done = round(_BAR * fraction)
         if self._moves:
             line = f"{self._title} [{'#' * done}{'-' * (_BAR - done)}] {text}"
@@ -101,7 +103,7 @@ class ProgressLines:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        if self._said:
+        if self._stage:
             end = "ready" if kind is None else "stopped"
             start = "\r\x1b[K" if self._moves else ""
             print(

@@ -191,7 +191,7 @@ def _install_torch(recipe: Recipe, block: str, progress: Progress, cancelled: Ca
             f"{wheel.name} is not one of the builds that the lock file names.",
             "To use another build of torch, name the package index that it comes from.",
         )
-    _pip(recipe, "install", ["--no-deps", str(wheel)], PipLines(_silent, 1), cancelled)
+    _pip(recipe, "install", ["--no-deps", str(wheel)], PipLines(progress, 1), cancelled)
     shutil.rmtree(folder)
 
 
