@@ -88,7 +88,7 @@ def read_order(arguments: list[str]) -> Order:
     parser = argparse.ArgumentParser(prog="reconstruct", description="Faces in photos and clips become heads.")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--head", default="makehuman", metavar="NAME")
+    parser.add_argument("--head", default="", metavar="NAME")
     parser.add_argument("--same-person", action="store_true", help="all photos show one person")
     parser.add_argument("--meshes", action="store_true", help="for a clip: one OBJ for each frame")
     parser.add_argument("--models", type=Path, default=os.environ.get(MODELS_VARIABLE, ".environments/models"))

@@ -11,6 +11,7 @@ or fair hair or draw a hard contour around the face, which the landmark network 
 from __future__ import annotations
 
 import io
+import stat
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -143,13 +144,15 @@ def read_clip(footage: Footage) -> Iterator[Frame]:
 
 
 def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise FootageUnreadable(f"{path} is a folder.", "Choose a photo or a clip in it.")
-    if not path.exists():
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:  # not there, a name that is too long, a drive that is gone
         raise FootageUnreadable(
             f"There is no file {path}.", "Choose the file again; it may have been moved."
-        )
-    if path.stat().st_size == 0:
+        ) from error
+    if stat.S_ISDIR(found.st_mode):
+        raise FootageUnreadable(f"{path} is a folder.", "Choose a photo or a clip in it.")
+    if found.st_size == 0:
         raise FootageUnreadable(f"{path.name} is empty.", _CUT_OFF)
 
 

@@ -71,9 +71,10 @@ class Handlers:
         return FaceDetector(self.models)
 
     def head(self, name: str) -> HeadModel:
-        """A head model by its name."""
-        from .heads.catalogue import load_head  # noqa: PLC0415  keep the first answer fast
+        """A head model by its name; the default one for an empty name."""
+        from .heads.catalogue import HEADS, load_head  # noqa: PLC0415  keep the first answer fast
 
+        name = name or HEADS[0]
         if name not in self._heads:
             self._heads[name] = load_head(name, self.models)
         return self._heads[name]

@@ -33,7 +33,7 @@ class HeadRig(Record):
     """Everything Blender needs to build one head. V vertices, F faces, L face corners, N keys, J bones, G groups."""
 
     head: str
-    """Name of the head model, e.g. "makehuman"."""
+    """Name of the head model."""
     licence: str
     """One paragraph: what the head is made with, and whether commercial use is allowed."""
     provenance: str

@@ -22,7 +22,8 @@ class TrackFace(Record):
     """Reconstruct the face in some footage. Answered by Progress*, then Tracked or Fault."""
 
     footage: Footage
-    head: str = "makehuman"
+    head: str = ""
+    """Name of the head model; empty for the engine's default."""
     texture_size: int = 2048
     """Side of the baked texture in pixels; 0 bakes none."""
     personal_shape: float = 0.0

@@ -11,26 +11,15 @@ import numpy as np
 from pixel3dmm_blender.wire import Bools, Doubles
 
 from .equations import Equations, Step
-from .observation import Observation
+from .problem import Problem
 from .terms.expression import add_expression, expression_cost
 from .terms.gauge import add_gauge, gauge_cost
 from .terms.identity import add_identity, identity_cost
 from .terms.landmarks import add_landmarks, landmark_cost
 from .variables import EXPRESSION, LOCAL_COUNT, FitVariables, LandmarkBasis, View
-from .weights import Schedule, TermWeights
 
 _ACTIVE_SET_PASSES = 6
 _DAMPING_START, _DAMPING_LIMIT = 1e-4, 1e6
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """A head and what was seen of it: one observation for each view."""
-
-    basis: LandmarkBasis
-    seen: tuple[Observation, ...]
-    weights: TermWeights
-    schedule: Schedule
 
 
 @dataclass(frozen=True)
@@ -51,8 +40,8 @@ def energy(problem: Problem, variables: FitVariables) -> float:
     """The whole cost."""
     basis, weights = problem.basis, problem.weights
     total = identity_cost(basis, variables.identity, weights)
-    for view, seen in zip(variables.views, problem.seen, strict=True):
-        total += landmark_cost(basis, variables.identity, view, seen, weights)
+    for index, (view, seen) in enumerate(zip(variables.views, problem.seen, strict=True)):
+        total += landmark_cost(problem, variables, index)
         total += expression_cost(basis, view, weights) + gauge_cost(view, seen.focal, weights)
     return total
 
@@ -63,8 +52,9 @@ def assemble(problem: Problem, variables: FitVariables) -> Equations:
     local = LOCAL_COUNT + len(basis.expression)
     equations = Equations.zero(len(basis.identity), local, len(variables.views))
     add_identity(equations, basis, variables.identity, weights)
-    for block, view, seen in zip(equations.blocks, variables.views, problem.seen, strict=True):
-        add_landmarks(equations, block, basis, variables.identity, view, seen, weights)
+    for index, (view, seen) in enumerate(zip(variables.views, problem.seen, strict=True)):
+        block = equations.blocks[index]
+        add_landmarks(equations, problem, variables, index)
         add_expression(block, basis, view, weights)
         add_gauge(block, view, seen.focal, weights)
     return equations

@@ -13,7 +13,8 @@ from pixel3dmm_blender.wire import Doubles
 from ..heads.model import ViewCalibration
 from ..heads.view import calibration_offsets, view_angles, view_roll
 from .observation import Observation
-from .solver import EVERYTHING, EXPRESSION_AND_POSE, POSE_ONLY, Problem, solve
+from .problem import Problem
+from .solver import EVERYTHING, EXPRESSION_AND_POSE, POSE_ONLY, solve
 from .start import start_pose
 from .variables import FitVariables, LandmarkBasis, View
 from .weights import DEFAULT_SCHEDULE, DEFAULT_WEIGHTS, Schedule, TermWeights

@@ -11,7 +11,8 @@ import pytest
 from pixel3dmm_blender.wire import Cancelled, Doubles
 from server.fit.observation import Focal, Observation, focal_of
 from server.fit.project import project, rotation_from_vector, vector_from_rotation
-from server.fit.solver import EVERYTHING, Problem, assemble, energy, solve
+from server.fit.problem import Problem
+from server.fit.solver import EVERYTHING, assemble, energy, solve
 from server.fit.stages import Fitter
 from server.fit.variables import LOCAL_COUNT, FitVariables, LandmarkBasis, View
 from server.fit.weights import DEFAULT_SCHEDULE, DEFAULT_WEIGHTS, TermWeights

@@ -10,29 +10,24 @@ import numpy as np
 
 from pixel3dmm_blender.wire import Doubles
 
-from ..equations import Block, Equations
-from ..observation import Observation
+from ..equations import Equations
+from ..problem import Problem
 from ..project import project, projection_jacobian
 from ..robust import cauchy_cost, cauchy_weight
-from ..variables import EXPRESSION, FOCAL, LOCAL_COUNT, LandmarkBasis, View
-from ..weights import TermWeights
+from ..variables import EXPRESSION, FOCAL, LOCAL_COUNT, FitVariables, LandmarkBasis, View
 
 
-def landmark_residuals(
-    basis: LandmarkBasis, identity: Doubles, view: View, seen: Observation, weights: TermWeights
-) -> Doubles:
-    """[K, 2] in sigmas."""
-    points = basis.points(identity, view.expression) @ view.rotation.T + view.transl
-    unit = weights.landmark_sigma * seen.face_height_px
-    return (project(points, view.focal_px, seen.center_px) - seen.corrected_px) / unit
+def landmark_residuals(problem: Problem, variables: FitVariables, index: int) -> Doubles:
+    """[K, 2] of one view, in sigmas."""
+    view, seen = variables.views[index], problem.seen[index]
+    points = problem.basis.points(variables.identity, view.expression) @ view.rotation.T + view.transl
+    return (project(points, view.focal_px, seen.center_px) - seen.corrected_px) / _unit_px(problem, index)
 
 
-def landmark_cost(
-    basis: LandmarkBasis, identity: Doubles, view: View, seen: Observation, weights: TermWeights
-) -> float:
+def landmark_cost(problem: Problem, variables: FitVariables, index: int) -> float:
     """Robust cost of one view."""
-    squared = (landmark_residuals(basis, identity, view, seen, weights) ** 2).sum(1)
-    return float(seen.weights @ cauchy_cost(squared, weights.landmark_kernel))
+    squared = (landmark_residuals(problem, variables, index) ** 2).sum(1)
+    return float(problem.seen[index].weights @ cauchy_cost(squared, problem.weights.landmark_kernel))
 
 
 def landmark_jacobian(basis: LandmarkBasis, identity: Doubles, view: View, unit_px: float) -> tuple[Doubles, Doubles]:
@@ -51,20 +46,13 @@ def landmark_jacobian(basis: LandmarkBasis, identity: Doubles, view: View, unit_
     return local, shared
 
 
-def add_landmarks(
-    equations: Equations,
-    block: Block,
-    basis: LandmarkBasis,
-    identity: Doubles,
-    view: View,
-    seen: Observation,
-    weights: TermWeights,
-) -> None:
+def add_landmarks(equations: Equations, problem: Problem, variables: FitVariables, index: int) -> None:
     """Add one view's landmarks to the normal equation."""
-    residuals = landmark_residuals(basis, identity, view, seen, weights)
-    pull = seen.weights * cauchy_weight((residuals**2).sum(1), weights.landmark_kernel)
-    local, shared = landmark_jacobian(basis, identity, view, weights.landmark_sigma * seen.face_height_px)
-    root = np.repeat(np.sqrt(pull), 2)
+    block, view = equations.blocks[index], variables.views[index]
+    residuals = landmark_residuals(problem, variables, index)
+    kernel = cauchy_weight((residuals**2).sum(1), problem.weights.landmark_kernel)
+    local, shared = landmark_jacobian(problem.basis, variables.identity, view, _unit_px(problem, index))
+    root = np.repeat(np.sqrt(problem.seen[index].weights * kernel), 2)
     flat = residuals.reshape(-1) * root
     local_rows = local.reshape(len(flat), -1) * root[:, None]
     shared_rows = shared.reshape(len(flat), -1) * root[:, None]
@@ -73,3 +61,7 @@ def add_landmarks(
     block.coupling += local_rows.T @ shared_rows
     equations.hessian += shared_rows.T @ shared_rows
     equations.gradient += shared_rows.T @ flat
+
+
+def _unit_px(problem: Problem, index: int) -> float:
+    return problem.weights.landmark_sigma * problem.seen[index].face_height_px
