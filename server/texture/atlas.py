@@ -134,7 +134,8 @@ def _digest(model: HeadModel, size: int) -> str:
 
 def _stored(size: int, path: Path) -> Atlas | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # numpy leaves a file open that it opened and then cannot read.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return Atlas(size, *(file[name] for name in _FIELDS))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

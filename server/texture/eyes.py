@@ -89,8 +89,8 @@ def white_level(shot: Shot) -> float:
     Measured on the brightest tenth between the lids; 1 where that cannot be told.
     """
     shape = (shot.camera.height, shot.camera.width)
-    mask = polygon_mask(outline(shot.landmarks_px, LEFT_EYE), shape)
-    mask |= polygon_mask(outline(shot.landmarks_px, RIGHT_EYE), shape)
+    left = polygon_mask(outline(shot.landmarks_px, LEFT_EYE), shape)
+    mask = left | polygon_mask(outline(shot.landmarks_px, RIGHT_EYE), shape)
     if np.count_nonzero(mask) < 20:
         return 1.0
     bright = float(np.percentile(to_linear(shot.pixels)[mask] @ LUMA, 90))
