@@ -46,7 +46,10 @@ def bake_texture(model: HeadModel, atlas: Atlas, shot: Shot) -> Texture:
     observed = np.zeros(len(atlas.covered), bool)
     texels, values, known = paint_skin(model, atlas, small, skin, seen)
     color[texels], observed[texels] = values, known
-    for texels, values in (paint_eyes(model, atlas, shot), paint_mouth(model, atlas, white_level(shot))):
+    for texels, values in (
+        paint_eyes(model, atlas, shot),
+        paint_mouth(model, atlas, white_level(shot)),
+    ):
         color[texels] = values
     for strands in (paint_lashes(model, atlas), paint_hair(model, atlas, skin.hair)):
         color[strands.texels], alpha[strands.texels] = strands.color, strands.alpha

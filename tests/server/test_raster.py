@@ -123,7 +123,9 @@ def test_nothing_to_draw_is_an_empty_raster():
 
 
 def test_degenerate_and_outlying_triangles_do_no_harm():
-    corners = np.array([[5.0, 5.0], [9.0, 9.0], [13.0, 13.0], [-90.0, 4.0], [90.0, 4.0], [5.0, 60.0]])
+    corners = np.array(
+        [[5.0, 5.0], [9.0, 9.0], [13.0, 13.0], [-90.0, 4.0], [90.0, 4.0], [5.0, 60.0]]
+    )
     triangles = np.array([[0, 1, 2], [0, 0, 1], [3, 4, 5]], np.int32)
 
     raster = rasterise(corners, np.ones(6), triangles, (16, 16))
