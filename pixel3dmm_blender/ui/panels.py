@@ -69,9 +69,8 @@ class PIXEL3DMM_PT_result(_Sidebar, bpy.types.Panel):
             return
         column = self.layout.column(align=True)
         error_px, percent = float(rig["pixel3dmm_error_px"]), float(rig["pixel3dmm_error_percent"])
-        column.label(
-            text=f"Error {error_px:.2f} px, {percent:.2f} % of the face's height", icon="TRACKER"
-        )
+        error = f"Error {error_px:.2f} px, {percent:.2f} % of face height"
+        _draw_lines(column, context, error, "TRACKER")
         seconds = float(rig.get("pixel3dmm_seconds", 0.0))
         column.label(text=f"{seconds:.1f} s, head: {rig['pixel3dmm_head']}", icon="TIME")
         if rig["pixel3dmm_notes"]:
