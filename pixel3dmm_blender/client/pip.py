@@ -29,6 +29,7 @@ _WINDOWLESS = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
 _POLL_S = 0.1
 _TAIL_LINES = 40
 _COLLECTED = re.compile(r"^(?:Collecting|Requirement already satisfied:) (?P<name>[A-Za-z0-9._-]+)")
+_LOCAL = re.compile(r"^Processing .*?(?P<name>[A-Za-z0-9_.]+)-\d[^/\\]*\.whl")
 _BYTES = re.compile(r"^Progress (?P<here>\d+) of (?P<total>\d+)")  # pip's --progress-bar=raw
 _NOT_OFFERED = re.compile(r"ERROR: No matching distribution found for (\S+)")
 _LIBRARY = re.compile(r"ImportError: (lib\S+): cannot open shared object file")
@@ -53,7 +54,7 @@ class PipLines:
 
     def read(self, line: str) -> None:
         """Look at one line of pip."""
-        if found := _COLLECTED.match(line):
+        if found := _COLLECTED.match(line) or _LOCAL.match(line):
             self.collected += 1
             self.package = found["name"]
             self._report(0.0, f"Fetching {self.package}")

@@ -353,6 +353,15 @@ def test_what_pip_prints_becomes_a_fraction_that_rises() -> None:
     assert seen[2] == (pytest.approx(0.9 * 0.75), "Fetching torch: 100 of 200 MB")
 
 
+def test_a_wheel_from_a_folder_is_named_too() -> None:
+    seen: list[tuple[float, str]] = []
+    lines = PipLines(lambda fraction, text: seen.append((fraction, text)), expected=1)
+
+    lines.read("Processing /wheels-1/torch-2.0+cpu-cp311-cp311-linux_x86_64.whl (from -r a.lock)")
+
+    assert seen == [(0.0, "Fetching torch")]
+
+
 def test_this_python_can_make_environments() -> None:
     assert find_python(Path(sys.executable)) == Path(sys.executable)
 
