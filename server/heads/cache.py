@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A HeadModel as one file: an uncompressed .npz, the bases in half precision, all words in one JSON text.
+"""A HeadModel as one file: an uncompressed .npz of its arrays, displacement fields in half precision, words as JSON.
 
-A file that cannot be read, or holds anything but a valid head, counts as absent; it is written beside its place and moved
-there in one step, so no reader ever sees half a file.
+A file that cannot be read, or holds anything but a valid head, counts as absent. It is written beside its
+place and moved there in one step, so no reader ever sees half a file.
 """
 
 from __future__ import annotations
@@ -11,62 +11,62 @@ import json
 import os
 import tempfile
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from pixel3dmm_blender.wire import DiskFull, Material, RecordError
+from pixel3dmm_blender.wire import DiskFull, Ints, StreamCorrupt
+from pixel3dmm_blender.wire.codec import Arrays, decode, encode
 
-from .model import Embedding, HeadModel, ViewCalibration
+from .model import HeadModel
 
-HALF_PRECISION = ("identity", "expression")
-WORDS = "words"
-NESTED: dict[str, type[Embedding] | type[ViewCalibration]] = {
-    "landmarks_478": Embedding,
-    "landmarks_68": Embedding,
-    "calibration_478": ViewCalibration,
-}
-Arrays = dict[str, npt.NDArray[np.generic]]
+AnyArray: TypeAlias = npt.NDArray[np.generic]
+WORDS, ORIGIN = "words", "origin"
 
 
 @dataclass(frozen=True)
 class CachedHead:
-    """A head from the cache with the arrays that were put beside it."""
+    """A head and where its vertices come from."""
 
     head: HeadModel
-    extras: Arrays
+    origin: Ints
+    """[V] vertex of the mesh that the head was cut from, -1 for geometry of our own."""
 
 
-def read_head(path: Path, extras: tuple[str, ...] = ()) -> CachedHead | None:
+def read_head(path: Path) -> CachedHead | None:
     """Read a head; None when the file is absent or damaged."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            arrays: Arrays = {name: stored[name] for name in stored.files}
-        words = json.loads(str(arrays.pop(WORDS)))
-        beside = {name: arrays.pop(f"extra.{name}") for name in extras}
-        return CachedHead(_head(words, arrays), beside)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, RecordError):
+            words = json.loads(str(stored[WORDS]))
+            origin = stored[ORIGIN].astype(np.int32)
+            count = len(stored.files) - 2
+            arrays: Arrays = [_full(stored[str(index)]) for index in range(count)]
+        head = decode(HeadModel, words, arrays)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, StreamCorrupt):
         return None
+    assert isinstance(head, HeadModel)
+    return CachedHead(head, origin)
 
 
-def write_head(path: Path, head: HeadModel, extras: Arrays) -> None:
+def write_head(path: Path, cached: CachedHead) -> None:
     """Write a head atomically.
 
     Raises:
         DiskFull: the folder cannot be written.
     """
-    arrays, words = _taken_apart(head)
-    arrays |= {f"extra.{name}": array for name, array in extras.items()}
-    arrays[WORDS] = np.array(json.dumps(words))
+    arrays: Arrays = []
+    words = json.dumps(encode(cached.head, arrays))
+    table: dict[str, Any] = {str(index): _halved(array) for index, array in enumerate(arrays)}
+    table |= {WORDS: np.array(words), ORIGIN: cached.origin}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as stream:
-                np.savez(stream, **arrays)
+                np.savez(stream, **table)
             Path(beside).replace(path)
         finally:
             Path(beside).unlink(missing_ok=True)
@@ -78,48 +78,10 @@ def write_head(path: Path, head: HeadModel, extras: Arrays) -> None:
         ) from error
 
 
-def _taken_apart(head: HeadModel) -> tuple[Arrays, dict[str, object]]:
-    arrays: Arrays = {}
-    words: dict[str, object] = {}
-    for field in fields(HeadModel):
-        value = getattr(head, field.name)
-        if isinstance(value, np.ndarray):
-            arrays[field.name] = value.astype(np.float16) if field.name in HALF_PRECISION else value
-        elif isinstance(value, Embedding | ViewCalibration):
-            for inner in fields(value):
-                arrays[f"{field.name}.{inner.name}"] = getattr(value, inner.name)
-        elif field.name == "materials":
-            words[field.name] = [_material_words(material) for material in head.materials]
-        else:
-            words[field.name] = value
-    return arrays, words
+def _halved(array: AnyArray) -> AnyArray:
+    """Stacks of displacement fields [N, V, 3] are small numbers, and most of a head."""
+    return array.astype(np.float16) if array.ndim == 3 and array.shape[2] == 3 else array
 
 
-def _material_words(material: Material) -> dict[str, object]:
-    color = None if material.color is None else [float(part) for part in material.color]
-    plain = {field.name: getattr(material, field.name) for field in fields(Material)}
-    return plain | {"color": color}
-
-
-def _head(words: dict[str, object], arrays: Arrays) -> HeadModel:
-    values: dict[str, object] = {
-        name: tuple(word) if isinstance(word, list) else word for name, word in words.items()
-    }
-    values["materials"] = tuple(_material(material) for material in words["materials"])  # type: ignore[union-attr]
-    for name, record in NESTED.items():
-        inner = {
-            part.name: arrays.pop(f"{name}.{part.name}")
-            for part in fields(record)
-            if f"{name}.{part.name}" in arrays
-        }
-        values[name] = record(**inner) if inner else None
-    values |= {
-        name: array.astype(np.float32) if name in HALF_PRECISION else array
-        for name, array in arrays.items()
-    }
-    return HeadModel(**values)  # type: ignore[arg-type]
-
-
-def _material(words: dict[str, object]) -> Material:
-    color = words["color"]
-    return Material(**(words | {"color": None if color is None else np.array(color, np.float32)}))  # type: ignore[arg-type]
+def _full(array: AnyArray) -> AnyArray:
+    return array.astype(np.float32) if array.dtype == np.float16 else array

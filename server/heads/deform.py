@@ -5,8 +5,8 @@
     expressed = neutral + sum_e expression_e E_e
     posed     = sum_j weight_jv G_j expressed_v,  G_j = G_parent(j) T(h_j) R_j T(-h_j)    (linear blend skinning)
 
-h_j are the joints of the neutral head (the regressor times neutral); R_j are rotations about the axes of the head frame,
-relative to the parent. Everything in metres in the frame of the HeadModel.
+h_j are the joints of the neutral head (the regressor times neutral); R_j are rotations about the axes of the
+head frame, relative to the parent. Everything in metres in the frame of the HeadModel.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Landmark embeddings: from measured points on a head's source mesh to the vertices of our cut of it.
 
-The measurement (``makehuman_landmarks.npz``) names vertices of the uncut base mesh, so it outlives any change of the cut.
+The measurement (``makehuman_landmarks.npz``) names vertices of the uncut base mesh, so it outlives any
+change of the cut.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def _geometry() -> tuple[Doubles, list[tuple[int, ...]], Floats, Ints]:
     starts = np.cumsum([0] + [len(block) for block in points])
     faces: list[tuple[int, ...]] = []
     uv: list[tuple[float, float]] = []
-    for shell, start in zip((egg, *eyes), starts[:-1]):
+    for shell, start in zip((egg, *eyes), starts[:-1], strict=True):
         faces += [tuple(int(corner + start) for corner in face) for face in shell.faces]
         uv += shell.uv
     part = np.repeat([0, 1, 2], [len(block) for block in points]).astype(np.int32)
@@ -170,9 +170,7 @@ def _expression(template: Doubles, part: Ints) -> Floats:
         (mouth, np.array([0.0, -0.003, 0.02])),
     )
     on_egg = (part == 0)[:, None]
-    keys = [
-        on_egg * _near(template, centre, 0.03)[:, None] * motion for centre, motion in bumps
-    ]
+    keys = [on_egg * _near(template, centre, 0.03)[:, None] * motion for centre, motion in bumps]
     return np.stack(keys).astype(np.float32)
 
 
@@ -204,7 +202,13 @@ def _skin_weights(template: Doubles, part: Ints) -> Floats:
 def _groups(template: Doubles, part: Ints) -> Floats:
     egg = part == 0
     face = egg & (template[:, 2] > 0.02) & (template[:, 1] > -0.045)
-    regions = (face, egg & (template[:, 1] < -0.045), part == 1, part == 2, egg & (template[:, 1] > 0.11))
+    regions = (
+        face,
+        egg & (template[:, 1] < -0.045),
+        part == 1,
+        part == 2,
+        egg & (template[:, 1] > 0.11),
+    )
     return np.stack(regions).astype(np.float32)
 
 
@@ -247,4 +251,3 @@ def _landmarks(
 
 def _near(points: Doubles, centre: Doubles, width_m: float) -> Doubles:
     return np.exp(-0.5 * ((points - centre) ** 2).sum(axis=1) / width_m**2)
-

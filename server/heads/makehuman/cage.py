@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cage: the hm08 vertices around the head with the average adult's shape, its identity and its expression fields."""
+"""The cage: the hm08 vertices around the head with their shape, identity and expressions."""
 
 from __future__ import annotations
 
@@ -165,7 +165,4 @@ def _neck_parameter(archive: MakeHumanArchive, name: str, cage: Cage, ground: Gr
 
 
 def _expressions(archive: MakeHumanArchive, hm08: Ints) -> Doubles:
-    count = int(hm08.max()) + 1
-    return np.stack(
-        [archive.face_unit(name).dense(max(count, 19158))[hm08] for name in ARKIT_NAMES]
-    )
+    return np.stack([archive.face_unit(name).dense(VERTEX_COUNT)[hm08] for name in ARKIT_NAMES])

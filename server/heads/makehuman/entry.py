@@ -6,19 +6,16 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import numpy as np
-
 from pixel3dmm_blender.wire import Ints
 
-from ..cache import read_head, write_head
+from ..cache import CachedHead, read_head, write_head
 from ..embedding import MEASURED_FILE, read_measured
 from ..model import HeadModel
 from .archive import WHEEL, wheel_digest
-from .assemble import NAME, Built, build_head
+from .assemble import NAME, build_head
 
-BUILDER_VERSION = 3
+BUILDER_VERSION = 4
 """To be raised whenever the code of this folder would build another head from the same files."""
-HM08 = "hm08"
 
 
 def is_present(models: Path) -> bool:
@@ -38,18 +35,17 @@ def load(models: Path) -> HeadModel:
 
 def hm08_vertices(models: Path) -> Ints:
     """Read which vertex of MakeHuman's base mesh each vertex of the head is, [V]; -1 for geometry of our own."""
-    return _built(models).hm08
+    return _built(models).origin
 
 
-def _built(models: Path) -> Built:
+def _built(models: Path) -> CachedHead:
     digest = wheel_digest(models / WHEEL)
     place = models / "cache" / f"{NAME}-{_key(digest)}.npz"
-    cached = read_head(place, (HM08,))
-    if cached is not None:
-        return Built(cached.head, cached.extras[HM08].astype(np.int32))
-    built = build_head(models / WHEEL, digest, read_measured())
-    write_head(place, built.head, {HM08: built.hm08})
-    return built
+    cached = read_head(place)
+    if cached is None:
+        cached = build_head(models / WHEEL, digest, read_measured())
+        write_head(place, cached)
+    return cached
 
 
 def _key(digest: str) -> str:

@@ -2,9 +2,9 @@
 """Eyeballs: round spheres in place of MakeHuman's coarse helper eyes, and identity that keeps them inside the lids.
 
 The helper eye is a 72-vertex ball that loses 1 to 2 mm under subdivision and does not follow the lids when the face
-changes. Ours has its pole at the pupil, rings at the rims of pupil and iris, and is bound to the helper by an affine motion:
-gaze stays in the ``eyeLook*`` keys (an exporter without bones then still moves the eyes as ARKit does), and the eye bones
-turn the same ball for whoever animates by bones.
+changes. Ours has its pole at the pupil, rings at the rims of pupil and iris, and is bound to the helper by
+an affine motion: gaze stays in the ``eyeLook*`` keys (an exporter without bones then still moves the eyes as
+ARKit does), and the eye bones turn the same ball for whoever animates by bones.
 """
 
 from __future__ import annotations
@@ -119,8 +119,9 @@ def refit_eye(fields: Doubles, helper: Ints, ring: Ints, cage_points: Doubles) -
 def turn_eye(fields: Doubles, helper: Ints, cage_points: Doubles) -> None:
     """Replace, in place, the helper eye's offsets in fields [N, V, 3] by a turn about its centre.
 
-    The ``eyeLook*`` targets shift the whole ball sideways by up to 3.9 mm while they turn it, which would lift the sclera out
-    of its lids. The turn that carries the pupil equally far is kept; other keys do not move the eyes.
+    The ``eyeLook*`` targets shift the whole ball sideways by up to 3.9 mm while they turn it, which would
+    lift the sclera out of its lids. The turn that carries the pupil equally far is kept; other keys do not
+    move the eyes.
     """
     centre, radius = fit_sphere(cage_points[helper])
     away = cage_points[helper] - centre

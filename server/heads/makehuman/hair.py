@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The hair cap: a thin shell over the scalp that fades out at the hairline, so that no head is bald and none wears a swim cap.
+"""The hair cap: a thin shell over the scalp that fades out at the hairline.
 
-Its quads are those of the scalp, lifted along the normals; the group ``hair`` holds how dense the hair is (1 on the scalp,
-falling to 0 over the hairline), and the texture turns that into alpha.
+Its quads are those of the scalp, lifted along the normals; the group ``hair`` holds how dense the hair is (1
+on the scalp, falling to 0 over the hairline), and the texture turns that into alpha.
 """
 
 from __future__ import annotations

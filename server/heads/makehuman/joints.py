@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Joints of the MakeHuman head: neck, head, jaw and eyes, with skin weights taken from the default rig.
 
-``jawOpen`` and the other keys already move the jaw, so the jaw joint is for artists and for trackers that think in joints. The
-data's joint markers do not turn with the jaw: its hinge is computed from how ``jawOpen`` carries the lower teeth.
+``jawOpen`` and the other keys already move the jaw, so the jaw joint is for artists and for trackers that
+think in joints. The data's joint markers do not turn with the jaw: its hinge is computed from how
+``jawOpen`` carries the lower teeth.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ def joint_positions(adult: Doubles, cage: Cage, eye_centres: tuple[Doubles, Doub
 
 
 def jaw_hinge(cage: Cage) -> Doubles:
-    """Find the point [3] about which ``jawOpen`` turns the lower teeth (Kabsch, then the fixed point in the y-z plane)."""
+    """Find the point [3] about which ``jawOpen`` turns the lower teeth.
+
+    Kabsch gives the turn; its fixed point in the y-z plane is the hinge.
+    """
     teeth = cage.group("helper-lower-teeth")
     before = cage.points[teeth]
     after = before + cage.expression[ARKIT_NAMES.index("jawOpen")][teeth]
@@ -44,7 +48,10 @@ def jaw_hinge(cage: Cage) -> Doubles:
 
 
 def joint_drivers(cage: Cage, usable: Bools, joint: str, position: Doubles) -> tuple[Ints, Doubles]:
-    """Choose usable [V] skin whose affine motion carries a joint, and its weights (sum 1): cage indices [K], weights [K]."""
+    """Choose usable [V] skin whose affine motion carries a joint.
+
+    Returns cage indices [K] and weights [K] that sum to 1.
+    """
     skin = cage.skin[usable[cage.skin]]
     away = np.linalg.norm(cage.points[skin] - position, axis=1)
     if joint == "jaw":  # the hinge lies inside, near both ears

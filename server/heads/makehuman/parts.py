@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Parts: the pieces a head is assembled from, each bound to the cage so that it follows every displacement field.
 
-The cage is the set of hm08 vertices around the head, helpers included: fields (identity, expression) live on it. A part's
-points move by fixed weighted sums of the cage's offsets. Parts of the base mesh itself are bound one to one.
+The cage is the set of hm08 vertices around the head, helpers included: fields (identity, expression) live on
+it. A part's points move by fixed weighted sums of the cage's offsets. Parts of the base mesh itself are
+bound one to one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Binding:
     def carry(self, fields: Doubles) -> Doubles:
         """Carry fields [..., V, D] of the cage to the points: [..., M, D]."""
         moved = np.zeros((*fields.shape[:-2], len(self.vertices), fields.shape[-1]))
-        for column, weight in zip(self.vertices.T, self.weights.T):
+        for column, weight in zip(self.vertices.T, self.weights.T, strict=True):
             moved += fields[..., column, :] * weight[:, None]
         return moved
 
@@ -77,12 +78,16 @@ def join(parts: tuple[Part, ...], name: str) -> Part:
         points=np.concatenate([part.points for part in parts]),
         hm08=np.concatenate([part.hm08 for part in parts]),
         binding=Binding(
-            np.concatenate([np.pad(part.binding.vertices, by) for part, by in zip(parts, pad)]),
-            np.concatenate([np.pad(part.binding.weights, by) for part, by in zip(parts, pad)]),
+            np.concatenate(
+                [np.pad(part.binding.vertices, by) for part, by in zip(parts, pad, strict=True)]
+            ),
+            np.concatenate(
+                [np.pad(part.binding.weights, by) for part, by in zip(parts, pad, strict=True)]
+            ),
         ),
-        quads=np.concatenate([part.quads + start for part, start in zip(parts, starts)]).astype(
-            np.int32
-        ),
+        quads=np.concatenate(
+            [part.quads + start for part, start in zip(parts, starts, strict=False)]
+        ).astype(np.int32),
         uv=np.concatenate([part.uv for part in parts]),
         body_uv=np.concatenate([part.body_uv for part in parts]),
         materials=tuple(material for part in parts for material in part.materials),

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The identity basis: principal components of a population of adults drawn from sculpt sliders and macro targets.
 
-A person is ``sum w_k odd_k + |w_k| even_k`` with independent w, so mean and covariance of the population follow from the
-moments of w without drawing anybody: w ~ N(0, s) gives var |w| = s^2 (1 - 2/pi), mean |w| = s sqrt(2/pi), and no
-covariance between w and |w|. Every field first loses what a similarity of the face could explain (many sliders, and
-nearly all of age, sex and origin, mostly carry or scale the whole head). Symmetric and antisymmetric parts are
-diagonalised apart, so every component is one or the other.
+A person is ``sum w_k odd_k + |w_k| even_k`` with independent w, so mean and covariance of the population
+follow from the moments of w without drawing anybody: w ~ N(0, s) gives var |w| = s^2 (1 - 2/pi), mean |w| =
+s sqrt(2/pi), and no covariance between w and |w|. Every field first loses what a similarity of the face
+could explain (many sliders, and nearly all of age, sex and origin, mostly carry or scale the whole head).
+Symmetric and antisymmetric parts are diagonalised apart, so every component is one or the other.
 """
 
 from __future__ import annotations

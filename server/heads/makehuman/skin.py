@@ -22,7 +22,12 @@ def build_skin(cage: Cage) -> Part:
     kept = _kept_quads(cage)
     used, local = np.unique(cage.quads[kept], return_inverse=True)
     islands = tuple(island_of(uv) for uv in cage.body_uv[kept])
-    uv = np.stack([repack(corners, island) for corners, island in zip(cage.body_uv[kept], islands)])
+    uv = np.stack(
+        [
+            repack(corners, island)
+            for corners, island in zip(cage.body_uv[kept], islands, strict=True)
+        ]
+    )
     return Part(
         name="skin",
         points=_straight_edge(cage, kept)[used],
@@ -85,7 +90,7 @@ def _lowest_neighbours(removed: Ints, loop: Ints, points: Doubles) -> dict[int, 
 
 def _edges(quad: Ints) -> list[tuple[int, int]]:
     around = [int(vertex) for vertex in quad]
-    forward = list(zip(around, around[1:] + around[:1]))
+    forward = list(zip(around, around[1:] + around[:1], strict=True))
     return forward + [(end, start) for start, end in forward]
 
 

@@ -149,7 +149,7 @@ def read_slider(
 
 @dataclass(frozen=True)
 class Macros:
-    """What a person's sex, age, origin, weight and muscle change, [V, 3] mm each, as differences from the average adult."""
+    """How sex, age, origin, weight and muscle differ from the average adult, [V, 3] mm each."""
 
     male: Doubles
     """From the average woman to the average man."""

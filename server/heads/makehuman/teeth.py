@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Teeth and gums: fourteen separate crowns per jaw and a gum, on the arch of MakeHuman's helper strip.
 
-The helper teeth are two plain strips that end at the line of the lips, so a smile would show a black mouth. The crowns here
-reach below that line (upper) or stand behind them (lower). They are bound to the helper strip by an affine motion: they follow the
-identity, and the lower set follows the jaw, as rigid bodies should.
+The helper teeth are two plain strips that end at the line of the lips, so a smile would show a black mouth.
+The crowns here reach below that line (upper) or stand behind them (lower). They are bound to the helper
+strip by an affine motion: they follow the identity, and the lower set follows the jaw, as rigid bodies should.
 """
 
 from __future__ import annotations
@@ -84,28 +84,45 @@ class Arch:
         return point, tangent / np.linalg.norm(tangent, axis=1, keepdims=True)
 
 
+@dataclass(frozen=True)
+class Shell:
+    """A surface of F quads on M points."""
+
+    points: Doubles
+    """[M, 3] mm."""
+    quads: Ints
+    """[F, 4]"""
+    uv: Doubles
+    """[F, 4, 2] in the unit square."""
+
+
 def build_teeth(row: Row, strip: Ints, lip_height: float, cage_points: Doubles) -> Part:
-    """Build crowns and gum of one jaw: ``strip`` are the helper's cage indices, ``lip_height`` the y of the lips' line."""
+    """Build crowns and gum of one jaw.
+
+    ``strip`` holds the cage indices of the helper teeth, ``lip_height`` is the y of the line of the lips.
+    """
     arch = _arch(cage_points[strip], row.inset)
     scale = 0.985 * arch.lengths[-1] / (sum(row.widths) + 0.5)
     window = HEAD_ISLANDS[f"teeth_{row.name}"]
-    crowns: list[Part] = []
+    parts = [
+        _part(
+            row,
+            strip,
+            cage_points,
+            _gum(row, arch, lip_height),
+            HEAD_ISLANDS[f"gum_{row.name}"],
+            "tongue",
+        )
+    ]
     for side in (1.0, -1.0):
         start = 0.0
         for place, width in enumerate(row.widths):
             middle = side * (start + 0.5 * width) * scale
-            slot = (7 + place if side > 0 else 6 - place) / 14.0
-            unit = Window(slot + 0.004, 0.0, slot + 1.0 / 14.0 - 0.004, 1.0)
-            points, quads, uv = _crown(row, place, arch, middle, 0.5 * width * scale, lip_height)
-            crowns.append(
-                _part(row, strip, cage_points, points, quads, window.place(unit.place(uv)), "teeth")
-            )
+            crown = _crown(row, place, arch, middle, 0.5 * width * scale, lip_height)
+            slot = window.column(7 + place if side > 0 else 6 - place, 14)
+            parts.append(_part(row, strip, cage_points, crown, slot, "teeth"))
             start += width
-    points, quads, uv = _gum(row, arch, lip_height)
-    gum = _part(
-        row, strip, cage_points, points, quads, HEAD_ISLANDS[f"gum_{row.name}"].place(uv), "tongue"
-    )
-    return join((*crowns, gum), f"teeth_{row.name}")
+    return join(tuple(parts), f"teeth_{row.name}")
 
 
 def _arch(strip: Doubles, inset: float) -> Arch:
@@ -134,7 +151,7 @@ def _arch(strip: Doubles, inset: float) -> Arch:
 
 def _crown(
     row: Row, place: int, arch: Arch, middle: float, half_width: float, lip_height: float
-) -> tuple[Doubles, Ints, Doubles]:
+) -> Shell:
     """One crown: rounded rings from the root to the biting edge, closed by a fan of quads; open in the gum."""
     (point,), (tangent,) = arch.at(np.array([middle]))
     outward = np.array([-tangent[1], tangent[0]])
@@ -145,8 +162,8 @@ def _crown(
         ground = point + along[:, None] * tangent + across[:, None] * outward
         height = lip_height + root + (tip - root) * level
         rings.append(np.column_stack([ground[:, 0], np.full(COLUMNS, height), ground[:, 1]]))
-    cap = rings[-1].mean(axis=0) + [0.0, 0.15 * np.sign(tip - root), 0.0]
-    return _close(np.concatenate([*rings, cap[None]]), flip=tip > root)
+    cap = rings[-1].mean(axis=0, keepdims=True)
+    return _close(np.concatenate([*rings, cap]), flip=tip > root)
 
 
 def _outline(
@@ -169,8 +186,8 @@ def _outline(
     )
 
 
-def _close(points: Doubles, *, flip: bool) -> tuple[Doubles, Ints, Doubles]:
-    """Quads and unit UVs of a crown whose points are LEVELS rings and one cap point; seen from outside, the UVs unroll."""
+def _close(points: Doubles, *, flip: bool) -> Shell:
+    """Join a crown's points, LEVELS rings and one cap point, by quads with unrolled UVs."""
     quads: list[tuple[int, int, int, int]] = []
     uv: list[list[tuple[float, float]]] = []
     for level in range(LEVELS - 1):
@@ -188,12 +205,11 @@ def _close(points: Doubles, *, flip: bool) -> tuple[Doubles, Ints, Doubles]:
         one, two = (column + 1) % COLUMNS, (column + 2) % COLUMNS
         quads.append((cap, last + column, last + one, last + two))
         uv.append([(0.5, 0.905), *(tuple(disc[k]) for k in (column, column + 1, column + 2))])
-    faces, corners = np.array(quads, np.int32), np.array(uv)
     # Rings run the same way round whichever way the crown points, so one jaw's quads must be turned.
-    return (points, faces[:, ::-1], _turned(corners)) if flip else (points, faces, corners)
+    return _shell(points, quads, uv, flip=flip)
 
 
-def _gum(row: Row, arch: Arch, lip_height: float) -> tuple[Doubles, Ints, Doubles]:
+def _gum(row: Row, arch: Arch, lip_height: float) -> Shell:
     """A band swept along the arch: outer foot, outer rim, inner rim, inner foot."""
     up = 1.0 if row.tips[0] < row.root else -1.0
     profile = np.array(
@@ -230,32 +246,33 @@ def _gum(row: Row, arch: Arch, lip_height: float) -> tuple[Doubles, Ints, Double
             left, right = station / (STATIONS - 1), (station + 1) / (STATIONS - 1)
             low, high = step / (count - 1), (step + 1) / (count - 1)
             uv.append([(left, low), (right, low), (right, high), (left, high)])
+    return _shell(points, quads, uv, flip=up > 0)
+
+
+def _shell(
+    points: Doubles,
+    quads: list[tuple[int, int, int, int]],
+    uv: list[list[tuple[float, float]]],
+    *,
+    flip: bool,
+) -> Shell:
+    """Make a shell; with ``flip`` its quads run the other way round, and its UVs are mirrored with them."""
     faces, corners = np.array(quads, np.int32), np.array(uv)
-    return (points, faces[:, ::-1], _turned(corners)) if up > 0 else (points, faces, corners)
-
-
-def _turned(corners: Doubles) -> Doubles:
-    """Mirror unit UVs [F, 4, 2] along with quads that run the other way round."""
-    return corners[:, ::-1] * [-1.0, 1.0] + [1.0, 0.0]
+    if flip:
+        faces, corners = faces[:, ::-1], corners[:, ::-1] * [-1.0, 1.0] + [1.0, 0.0]
+    return Shell(points, faces, corners)
 
 
 def _part(
-    row: Row,
-    strip: Ints,
-    cage_points: Doubles,
-    points: Doubles,
-    quads: Ints,
-    uv: Doubles,
-    material: str,
+    row: Row, strip: Ints, cage_points: Doubles, shell: Shell, window: Window, material: str
 ) -> Part:
-    body_uv = BODY_WINDOWS[row.name].place(np.full((*quads.shape, 2), 0.5))
     return Part(
         name=material,
-        points=points,
-        hm08=np.full(len(points), -1, np.int32),
-        binding=bind_affinely(points, strip, cage_points),
-        quads=quads,
-        uv=uv,
-        body_uv=body_uv,
-        materials=(material,) * len(quads),
+        points=shell.points,
+        hm08=np.full(len(shell.points), -1, np.int32),
+        binding=bind_affinely(shell.points, strip, cage_points),
+        quads=shell.quads,
+        uv=window.place(shell.uv),
+        body_uv=BODY_WINDOWS[row.name].place(shell.uv),
+        materials=(material,) * len(shell.quads),
     )
