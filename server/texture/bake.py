@@ -21,9 +21,10 @@ from server.texture.skin_paint import cover_with_photo, paint_skin, prepare
 
 _FACE_SHARE = 0.32
 """Face height against the texture's side: photos larger than that are shrunk first, which also removes aliasing."""
-
 _MASK_FACE_PX = 240.0
 """Face height at which masks and depths are found."""
+_HAIR_SHARE = 0.55
+"""How much of the photo's hair lies over painted strands: more looks pasted on."""
 
 
 def bake_texture(model: HeadModel, atlas: Atlas, shot: Shot) -> Texture:
@@ -48,14 +49,13 @@ def bake_texture(model: HeadModel, atlas: Atlas, shot: Shot) -> Texture:
     color[texels], observed[texels] = values, known
     for texels, values in (
         paint_eyes(model, atlas, shot),
-        paint_mouth(model, atlas, white_level(shot)),
+        paint_mouth(model, atlas, white_level(shot) ** 0.5),
     ):
         color[texels] = values
     for strands in (paint_lashes(model, atlas), paint_hair(model, atlas, skin.hair)):
         color[strands.texels], alpha[strands.texels] = strands.color, strands.alpha
-    cover_with_photo(
-        color, atlas, atlas.of_slot(model, "hair"), replace(seen, trust=skin.hair_weight)
-    )
+    seen = replace(seen, trust=skin.hair_weight)
+    cover_with_photo(color, atlas, atlas.of_slot(model, "hair"), seen, _HAIR_SHARE)
     return _unfold(atlas, color, alpha, observed)
 
 

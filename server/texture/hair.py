@@ -15,6 +15,8 @@ from server.texture.noise import value_noise
 
 _FADE_M = 0.014
 """Width over which the cap's edge goes from nothing to full."""
+_SHEEN = 0.8
+"""Share of a photo's hair colour that is not its shine."""
 _LASH = np.array([0.012, 0.009, 0.008], np.float32)
 
 
@@ -43,7 +45,7 @@ def paint_hair(model: HeadModel, atlas: Atlas, hair: Reals | None) -> Strands:
     lock = value_noise(np.stack([around, along], axis=1), np.array([34.0, 5.0]), 5)
     bright = np.exp(0.28 * strand + 0.22 * fine + 0.22 * lock)
     ragged = 1.5 * dense + (0.30 * strand + 0.40 * fine + 0.25 * lock) * (dense < 0.95) - 0.25
-    return Strands(texels, hair * bright[:, None], _smooth(ragged))
+    return Strands(texels, _SHEEN * hair * bright[:, None], _smooth(ragged))
 
 
 def paint_lashes(model: HeadModel, atlas: Atlas) -> Strands:

@@ -26,7 +26,7 @@ _GAP_SHARE = 0.18
 
 
 def paint_mouth(model: HeadModel, atlas: Atlas, white: float) -> tuple[Indices, Reals]:
-    """Colour all texels of the mouth's slots: (texels, linear [n, 3]); ``white`` dims the teeth to the photo's light."""
+    """Colour all texels of the mouth's slots: (texels, linear [n, 3]); ``white`` 0..1 dims the teeth."""
     parts: list[tuple[Indices, Reals]] = []
     for word, color, reach_m in (
         ("mouth", _CAVITY, 0.03),

@@ -104,12 +104,12 @@ def paint_skin(
     return texels, color, observed
 
 
-def cover_with_photo(color: Reals, atlas: Atlas, texels: Indices, seen: Seen) -> None:
-    """Lay the photo over the colours [N, 3] of some texels, on both sides, as far as it is trusted."""
+def cover_with_photo(color: Reals, atlas: Atlas, texels: Indices, seen: Seen, most: float) -> None:
+    """Lay the photo over the colours [N, 3] of some texels, on both sides, with a share of ``most`` where trusted."""
     for sight in (seen.mirrored, seen.direct):
         here = texels[seen_texels(atlas, texels, sight)]
         share, photo = read_photo(atlas, here, sight, seen)
-        color[here] += share[:, None] * (photo - color[here])
+        color[here] += most * share[:, None] * (photo - color[here])
 
 
 def _base(

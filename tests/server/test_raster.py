@@ -97,7 +97,7 @@ def test_the_depth_of_a_sphere_is_the_analytic_one():
 
 def test_the_nearer_triangle_wins_in_either_order():
     far = np.array([[-0.1, -0.1, 0.0], [0.1, -0.1, 0.0], [0.0, 0.1, 0.0]])
-    points = np.concatenate([far, far + [0.0, 0.0, 0.05]])
+    points = np.concatenate([far, far + np.array([0.0, 0.0, 0.05])])
     for order in ([[0, 1, 2], [3, 4, 5]], [[3, 4, 5], [0, 1, 2]]):
         triangles = np.array(order, np.int32)
 
