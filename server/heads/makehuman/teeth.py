@@ -20,6 +20,8 @@ from .parts import Part, bind_affinely, join
 COLUMNS = 12
 LEVELS = 6
 STATIONS = 25
+MIDLINE_OVERLAP_MM = 0.2
+"""The two middle teeth stand on a curve: without it a gap would show between them."""
 FOCUS_MM = 42.0
 """Where the arch is swept from: behind its front."""
 BODY_WINDOWS = {
@@ -115,7 +117,7 @@ def build_teeth(row: Row, strip: Ints, lip_height: float, cage_points: Doubles) 
         )
     ]
     for side in (1.0, -1.0):
-        start = 0.0
+        start = -MIDLINE_OVERLAP_MM
         for place, width in enumerate(row.widths):
             middle = side * (start + 0.5 * width) * scale
             crown = _crown(row, place, arch, middle, 0.5 * width * scale, lip_height)
