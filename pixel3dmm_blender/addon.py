@@ -41,7 +41,10 @@ def register() -> None:
     """Register all classes, the scene's properties and the listener for files."""
     for each in CLASSES:
         bpy.utils.register_class(each)
-    bpy.types.Scene.pixel3dmm = bpy.props.PointerProperty(type=PIXEL3DMM_PG_scene)
+    # The stubs do not know what we add to a scene.
+    bpy.types.Scene.pixel3dmm = bpy.props.PointerProperty(  # pyright: ignore[reportAttributeAccessIssue]
+        type=PIXEL3DMM_PG_scene
+    )
     jobs.register()
 
 
@@ -51,6 +54,6 @@ def unregister() -> None:
         jobs.unregister()
     except Exception:
         logging.getLogger(__name__).exception("The engine could not be stopped")
-    del bpy.types.Scene.pixel3dmm
+    del bpy.types.Scene.pixel3dmm  # pyright: ignore[reportAttributeAccessIssue]
     for each in reversed(CLASSES):
         bpy.utils.unregister_class(each)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..wire import Floats
+from ..wire import Bytes
 
 _HEAD_BYTES = 256 * 1024
 _TAG_ORIENTATION = 0x0112
@@ -30,8 +30,8 @@ def read_orientation(path: Path) -> int:
         return 1
 
 
-def turn_upright(pixels: Floats, orientation: int) -> Floats:
-    """Turn pixels [H, W, C] (top row first) as an EXIF orientation asks."""
+def turn_upright(pixels: Bytes, orientation: int) -> Bytes:
+    """Turn pixels uint8 [H, W, C] (top row first) as an EXIF orientation asks."""
     if orientation in (5, 6, 7, 8):
         pixels = np.swapaxes(pixels, 0, 1)
     if orientation in (3, 4, 7, 8):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import bpy
 import numpy as np
@@ -75,7 +75,7 @@ def load_upright(path: Path) -> bpy.types.Image:
         image = bpy.data.images.load(str(path), check_existing=False)
     except RuntimeError as error:
         raise unreadable from error
-    if image.size[0] == 0:
+    if picture_size(image)[0] == 0:
         bpy.data.images.remove(image)
         raise unreadable
     if image.source == "MOVIE":
@@ -89,7 +89,7 @@ def load_upright(path: Path) -> bpy.types.Image:
 
 def _replace_upright(image: bpy.types.Image, orientation: int) -> bpy.types.Image:
     """Blender shows a JPEG as it is stored; make a packed copy that stands upright instead."""
-    width, height = image.size
+    width, height = picture_size(image)
     stored = np.empty(width * height * image.channels, np.float32)
     image.pixels.foreach_get(stored)
     pixels = stored.reshape(height, width, image.channels)[::-1, :, :3]
@@ -97,6 +97,12 @@ def _replace_upright(image: bpy.types.Image, orientation: int) -> bpy.types.Imag
     name = image.name
     bpy.data.images.remove(image)
     return pack_picture(encode_png(upright), name, upright.shape[1], upright.shape[0])
+
+
+def picture_size(image: bpy.types.Image) -> tuple[int, int]:
+    """Return width and height in pixels; 0 where the picture cannot be read."""
+    width, height = cast("tuple[int, int]", image.size)
+    return width, height
 
 
 def pack_picture(png: bytes, name: str, width: int, height: int) -> bpy.types.Image:

@@ -43,7 +43,9 @@ def _build_material(
     material = bpy.data.materials.new(f"{name} {look.name.replace('_', ' ').title()}")
     if bpy.app.version < (5, 0, 0):
         material.use_nodes = True
-    shader = next(node for node in material.node_tree.nodes if node.type == "BSDF_PRINCIPLED")
+    tree = material.node_tree
+    assert tree is not None
+    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
     shader.inputs["Roughness"].default_value = look.roughness
     shader.inputs["Specular IOR Level"].default_value = look.specular
     shader.inputs["Subsurface Weight"].default_value = look.subsurface
@@ -54,7 +56,7 @@ def _build_material(
     material.diffuse_color = (*color, 1.0)
     material.roughness = look.roughness
     if image is not None:
-        _paint(material.node_tree, shader, image, uv_name, look.alpha)
+        _paint(tree, shader, image, uv_name, look.alpha)
     if look.alpha:
         # Dithered alpha needs no sorting, so lashes before hair before skin are right in every
         # view.

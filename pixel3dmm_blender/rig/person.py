@@ -95,7 +95,9 @@ def _animate(scene: bpy.types.Scene, person: Person, tracked: Tracked, place: Fl
     track, rig = tracked.track, tracked.rig
     widen_sliders(person.head, rig.key_names, key_values(rig, track))
     curves = describe_track(rig, track, place)
-    key_track(person.collection.name, curves, person.rig, person.head.data.shape_keys)
+    keys = person.head.data.shape_keys
+    assert keys is not None
+    key_track(person.collection.name, curves, person.rig, keys)
     person.camera.matrix_basis = Matrix.Translation(place.tolist()) @ person.camera.matrix_basis
     _fit_timeline(scene, track)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ..rig.camera import load_upright
+from ..rig.camera import load_upright, picture_size
 from ..wire import Footage, FootageUnreadable
 from .preferences import read_settings
 
@@ -29,7 +29,7 @@ def _read_pixels(path: Path) -> np.ndarray:
             raise FootageUnreadable(
                 "A clip cannot be sent to an engine on another machine.", "Send a photo."
             )
-        width, height = image.size
+        width, height = picture_size(image)
         pixels = np.empty(width * height * image.channels, np.float32)
         image.pixels.foreach_get(pixels)
         upright = pixels.reshape(height, width, image.channels)[::-1]

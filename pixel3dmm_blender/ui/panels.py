@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import bpy
 
 from ..rig.find import Role, part_of, person_of
 from ..wire import Cancelled
 from . import engine, jobs, reports
+
+if TYPE_CHECKING:
+    pass
 
 _PIXELS_PER_CHARACTER = 7.5
 
@@ -26,6 +31,7 @@ class PIXEL3DMM_PT_reconstruct(_Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Show the photo, the button or the progress, and what went wrong."""
         layout = self.layout
+        assert layout is not None
         job = jobs.running()
         missing = engine.what_is_missing()
         column = layout.column()
@@ -104,6 +110,7 @@ class PIXEL3DMM_PT_engine(_Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Show state, licences of what is in use, and what can be done."""
         layout = self.layout
+        assert layout is not None
         ready = engine.ready()
         if engine.what_is_missing():
             layout.label(text="Not installed", icon="CANCEL")
@@ -148,7 +155,7 @@ def _draw_error(
 
 
 def _draw_lines(
-    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str
+    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: IconItems
 ) -> None:
     scale = context.preferences.system.ui_scale
     width = context.region.width / (scale * _PIXELS_PER_CHARACTER) - 8 if context.region else 40

@@ -32,7 +32,7 @@ def server_folder() -> Path:
 def storage() -> Path:
     """Find the folder that we may write to; it outlives upgrades of the extension."""
     if (_PACKAGE / "server").is_dir():
-        return Path(bpy.utils.extension_path_user(base_package, create=True))
+        return Path(bpy.utils.extension_path_user(str(base_package), create=True))
     return _PACKAGE.parent / ".environments"
 
 

@@ -35,7 +35,7 @@ class Settings:
 class PIXEL3DMM_AP_preferences(bpy.types.AddonPreferences):
     """Preferences of the extension."""
 
-    bl_idname = base_package
+    bl_idname = str(base_package)
 
     if TYPE_CHECKING:
         engine_python: str
@@ -70,7 +70,7 @@ class PIXEL3DMM_AP_preferences(bpy.types.AddonPreferences):
             max=24 * 60,
         )
 
-    def draw(self, _context: bpy.types.Context) -> None:
+    def draw(self, context: bpy.types.Context) -> None:
         """Show the preferences in two groups."""
         column = self.layout.column()
         column.use_property_split = True
@@ -84,7 +84,7 @@ class PIXEL3DMM_AP_preferences(bpy.types.AddonPreferences):
 
 def read_settings() -> Settings:
     """Read the preferences."""
-    entry = bpy.context.preferences.addons.get(base_package)
+    entry = bpy.context.preferences.addons.get(str(base_package))
     chosen = entry.preferences if entry is not None else None
     if chosen is None:
         return Settings()

@@ -76,11 +76,11 @@ class PIXEL3DMM_OT_cancel(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, _context: bpy.types.Context) -> bool:
+    def poll(cls, context: bpy.types.Context) -> bool:
         """Work while a job runs."""
         return jobs.running() is not None
 
-    def execute(self, _context: bpy.types.Context) -> set[OperatorReturnItems]:
+    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Ask the job for an early end."""
         job = jobs.running()
         if job is not None:
@@ -117,9 +117,9 @@ class PIXEL3DMM_FH_footage(bpy.types.FileHandler):
     bl_file_extensions = FOOTAGE_SUFFIXES
 
     @classmethod
-    def poll_drop(cls, context: bpy.types.Context) -> bool:
+    def poll_drop(cls, context: bpy.types.Context | None) -> bool:
         """Take drops on the sidebar; in the viewport itself an image stays a reference image."""
-        return _is_in_sidebar(context)
+        return context is not None and _is_in_sidebar(context)
 
 
 def what_hinders(context: bpy.types.Context) -> str:

@@ -23,7 +23,7 @@ class PIXEL3DMM_OT_install_engine(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, _context: bpy.types.Context) -> bool:
+    def poll(cls, context: bpy.types.Context) -> bool:
         """Be greyed out, and say why, while it cannot work."""
         reason = what_hinders_installing()
         if reason:
@@ -31,21 +31,21 @@ class PIXEL3DMM_OT_install_engine(bpy.types.Operator):
         return not reason
 
     def invoke(
-        self, context: bpy.types.Context, _event: bpy.types.Event
+        self, context: bpy.types.Context, event: bpy.types.Event
     ) -> set[OperatorReturnItems]:
         """Show sizes, sources and licences before anything is fetched."""
         return context.window_manager.invoke_props_dialog(
             self, width=560, title="Install Engine", confirm_text="Download and Install"
         )
 
-    def draw(self, _context: bpy.types.Context) -> None:
+    def draw(self, context: bpy.types.Context) -> None:
         """List what will be fetched."""
         column = self.layout.column(align=True)
         for text in describe_download():
             for line in reports.wrap(text, 88):
                 column.label(text=line)
 
-    def execute(self, _context: bpy.types.Context) -> set[OperatorReturnItems]:
+    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Start the job; without a window, run it to its end."""
         jobs.start(InstallJob(read_settings()))
         if not bpy.app.background:
@@ -65,11 +65,11 @@ class PIXEL3DMM_OT_stop_engine(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     @classmethod
-    def poll(cls, _context: bpy.types.Context) -> bool:
+    def poll(cls, context: bpy.types.Context) -> bool:
         """Work while the engine runs and nobody waits for it."""
         return engine.is_running() and jobs.running() is None
 
-    def execute(self, _context: bpy.types.Context) -> set[OperatorReturnItems]:
+    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Stop it."""
         engine.stop()
         return {"FINISHED"}
@@ -96,7 +96,7 @@ class PIXEL3DMM_OT_dismiss(bpy.types.Operator):
     bl_label = "Dismiss"
     bl_options = {"INTERNAL"}
 
-    def execute(self, _context: bpy.types.Context) -> set[OperatorReturnItems]:
+    def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Forget it."""
         jobs.forget_error()
         return {"FINISHED"}
