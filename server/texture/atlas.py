@@ -23,7 +23,7 @@ from server.heads.model import HeadModel
 from server.raster import Indices, Reals, corner_triangles, rasterise_uv
 from server.texture.noise import value_noise
 
-_VERSION = 2
+_VERSION = 3
 """Part of the digest: raised when the content changes its meaning."""
 _FIELDS = ("covered", "vertices", "weights", "material", "grain", "source")
 
@@ -89,7 +89,7 @@ def make_atlas(model: HeadModel, size: int) -> Atlas:
     covered = np.flatnonzero(~empty).astype(np.int32)
     triangle = raster.triangle.ravel()[covered]
     second_third = raster.barycentric.reshape(-1, 2)[covered]
-    weights = np.concatenate([1.0 - second_third.sum(axis=1, keepdims=True), second_third], axis=1)
+    weights = _three(second_third.astype(np.float16))
     slots = np.repeat(model.face_materials, model.face_sizes - 2).astype(np.uint8)
     vertices = model.face_vertices[corners][triangle]
     rest = (model.template[vertices] * weights[..., None]).sum(axis=1)
@@ -97,11 +97,17 @@ def make_atlas(model: HeadModel, size: int) -> Atlas:
         size=size,
         covered=covered,
         vertices=vertices,
-        weights=weights.astype(np.float32),
+        weights=weights,
         material=slots[triangle],
         grain=_grain(rest),
         source=_nearest(empty.reshape(size, size), covered),
     )
+
+
+def _three(second_third: Reals) -> Reals:
+    """Weights of all three corners from those of two in half precision, as they are stored."""
+    two = second_third.astype(np.float32)
+    return np.concatenate([1.0 - two.sum(axis=1, keepdims=True), two], axis=1)
 
 
 def _grain(rest: Reals) -> Reals:
@@ -136,9 +142,12 @@ def _stored(size: int, path: Path) -> Atlas | None:
     try:
         # numpy leaves a file open that it opened and then cannot read.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return Atlas(size, *(file[name] for name in _FIELDS))
+            found = {name: file[name] for name in _FIELDS}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
+    found["vertices"] = found["vertices"].astype(np.int32)
+    found["weights"] = _three(found["weights"])
+    return Atlas(size=size, **found)
 
 
 def _store(atlas: Atlas, path: Path) -> None:
@@ -146,7 +155,11 @@ def _store(atlas: Atlas, path: Path) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, **{name: getattr(atlas, name) for name in _FIELDS})
+            fields = {name: getattr(atlas, name) for name in _FIELDS}
+            small = np.uint16 if atlas.vertices.max(initial=0) < 2**16 else np.int32
+            fields["vertices"] = atlas.vertices.astype(small)
+            fields["weights"] = atlas.weights[:, 1:].astype(np.float16)
+            np.savez(file, **fields)
         Path(name).replace(path)
     finally:
         Path(name).unlink(missing_ok=True)

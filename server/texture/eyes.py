@@ -60,7 +60,7 @@ def paint_eyes(model: HeadModel, atlas: Atlas, shot: Shot) -> tuple[Indices, Rea
 
 
 def iris_color(shot: Shot) -> Reals:
-    """Median linear colour of the lower iris halves (the upper ones lie in the lids' shadow), [3]."""
+    """Typical linear colour of the lower iris halves (the upper ones lie in the lids' shadow), [3]."""
     linear = to_linear(shot.pixels)
     rows, columns = np.mgrid[: shot.camera.height, : shot.camera.width]
     down = shot.landmarks_px[152] - shot.landmarks_px[10]
@@ -77,7 +77,8 @@ def iris_color(shot: Shot) -> Reals:
     found = np.concatenate(samples)
     if len(found) < 4:
         return np.array([0.09, 0.05, 0.03], np.float32)
-    color = np.median(found, axis=0)
+    # The pupil darkens some, the window's reflection brightens others.
+    color = np.percentile(found, 40, axis=0)
     # A small photo mixes pupil, lashes and iris: keep the hue, lift the light to what an iris can be.
     luminance = float(color @ LUMA)
     return (color * np.clip(luminance, 0.022, 0.16) / max(luminance, 1e-4)).astype(np.float32)
@@ -86,14 +87,14 @@ def iris_color(shot: Shot) -> Reals:
 def white_level(shot: Shot) -> float:
     """How bright white things are in this photo, 0.5..1: painted eyes and teeth must not outshine its skin.
 
-    Measured on the brightest tenth between the lids; 1 where that cannot be told.
+    Measured between the lids, where a fifth is brighter; 1 where that cannot be told.
     """
     shape = (shot.camera.height, shot.camera.width)
     left = polygon_mask(outline(shot.landmarks_px, LEFT_EYE), shape)
     mask = left | polygon_mask(outline(shot.landmarks_px, RIGHT_EYE), shape)
     if np.count_nonzero(mask) < 20:
         return 1.0
-    bright = float(np.percentile(to_linear(shot.pixels)[mask] @ LUMA, 90))
+    bright = float(np.percentile(to_linear(shot.pixels)[mask] @ LUMA, 80))
     return float(np.clip(bright / float(_SCLERA @ LUMA), 0.5, 1.0))
 
 
@@ -121,7 +122,7 @@ def _paint(away: Reals, axis: Reals, iris: Reals, exposure: float) -> Reals:
         0.5 + 0.25 * np.sin(23 * angle + 3 * np.sin(5 * angle)) + 0.25 * np.sin(41 * angle + 1.7)
     )
     depth = np.clip((radius - PUPIL_M) / (IRIS_M - PUPIL_M), 0.0, 1.0)
-    bright = 0.85 + 0.45 * fibres * np.sin(np.pi * np.clip(depth, 0, 1)) + 0.25 * (1 - depth)
+    bright = 0.75 + 0.45 * fibres * np.sin(np.pi * np.clip(depth, 0, 1)) + 0.25 * (1 - depth)
     bright *= 1.0 - 0.72 * _step(0.80, 1.0, depth)
     color = iris * bright[:, None]
     color = _mix(color, _PUPIL, 1.0 - _step(PUPIL_M - 0.0003, PUPIL_M + 0.0002, radius))
