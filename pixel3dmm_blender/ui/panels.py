@@ -12,9 +12,6 @@ from ..wire import Cancelled
 from . import engine, jobs, reports
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import IconItems
 
 _PIXELS_PER_CHARACTER = 7.5
