@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """HeadModel: the mathematics of a head, the same record whatever its origin.
 
-Frame: metres, x to the subject's left, y up, z out of the face; the origin is the head joint of the template.
-A head is ``neutral = template + identity_basis . identity``, then ``+ expression_basis . expression``, then posed by its
-joints (linear blend skinning). All geometry (eyes, teeth, tongue, lashes, hair) is part of the one vertex list, and what
-follows something else (eyeballs the lids, teeth the jaw) does so through the bases and the skin weights.
+Frame: metres, x to the subject's left, y up, z out of the face; the origin is the head joint of the
+template. A head is ``neutral = template + identity_basis . identity``, then ``+ expression_basis .
+expression``, then posed by its joints (linear blend skinning). All geometry (eyes, teeth, tongue,
+lashes, hair) is part of the one vertex list, and what follows something else (eyeballs the lids, teeth
+the jaw) does so through the bases and the skin weights.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class HeadModel(Record):
     mirror: Annotated[Ints, "V"]
 
     landmarks_478: Embedding
-    """In the order of the face-mesh network: 468 surface points, then 5 points of the subject's right iris, 5 of the left."""
+    """In the order of the face-mesh network: 468 surface points, 5 of the subject's right iris, 5 of the left."""
     landmarks_68: Embedding
     """iBUG order."""
     calibration_478: ViewCalibration | None = None

@@ -55,7 +55,9 @@ def test_the_root_joint_turns_the_whole_head_rigidly():
     before = np.linalg.norm(HEAD.template - joints[0], axis=1)
     np.testing.assert_allclose(np.linalg.norm(posed - joints[0], axis=1), before, atol=1e-6)
     np.testing.assert_allclose(
-        np.linalg.norm(posed[5] - posed[150]), np.linalg.norm(HEAD.template[5] - HEAD.template[150]), atol=1e-6
+        np.linalg.norm(posed[5] - posed[150]),
+        np.linalg.norm(HEAD.template[5] - HEAD.template[150]),
+        atol=1e-6,
     )
 
 
@@ -102,7 +104,9 @@ def test_small_turns_agree_with_the_cross_product(joint: int):
 
     point = np.array([0.03, 0.01, 0.07])
     moved = chain[joint][:, :3] @ point + chain[joint][:, 3]
-    np.testing.assert_allclose(moved - point, np.cross(rotation[joint], point - joints[joint]), atol=1e-8)
+    np.testing.assert_allclose(
+        moved - point, np.cross(rotation[joint], point - joints[joint]), atol=1e-8
+    )
 
 
 def test_embedded_points_move_linearly_with_identity_and_expression():
@@ -110,15 +114,21 @@ def test_embedded_points_move_linearly_with_identity_and_expression():
     identity, expression = random_face(1)
 
     def points(values_s, values_e):
-        return surface_points(HEAD.landmarks_478, expressed(HEAD, neutral(HEAD, values_s), values_e)).astype(np.float64)
+        return surface_points(
+            HEAD.landmarks_478, expressed(HEAD, neutral(HEAD, values_s), values_e)
+        ).astype(np.float64)
 
     step = 0.5
     for index in (0, 3):
         changed = identity.copy()
         changed[index] += step
         difference = (points(changed, expression) - points(identity, expression)) / step
-        np.testing.assert_allclose(difference, surface_points(HEAD.landmarks_478, HEAD.identity[index]), atol=1e-6)
+        np.testing.assert_allclose(
+            difference, surface_points(HEAD.landmarks_478, HEAD.identity[index]), atol=1e-6
+        )
         changed = expression.copy()
         changed[index] += step
         difference = (points(identity, changed) - points(identity, expression)) / step
-        np.testing.assert_allclose(difference, surface_points(HEAD.landmarks_478, HEAD.expression[index]), atol=1e-6)
+        np.testing.assert_allclose(
+            difference, surface_points(HEAD.landmarks_478, HEAD.expression[index]), atol=1e-6
+        )
