@@ -78,10 +78,10 @@ def iris_color(shot: Shot) -> Reals:
     if len(found) < 4:
         return np.array([0.09, 0.05, 0.03], np.float32)
     # The pupil darkens some, the window's reflection brightens others.
-    color = np.percentile(found, 40, axis=0)
+    color = np.percentile(found, 25, axis=0)
     # A small photo mixes pupil, lashes and iris: keep the hue, lift the light to what an iris can be.
     luminance = float(color @ LUMA)
-    return (color * np.clip(luminance, 0.022, 0.16) / max(luminance, 1e-4)).astype(np.float32)
+    return (color * np.clip(luminance, 0.016, 0.16) / max(luminance, 1e-4)).astype(np.float32)
 
 
 def white_level(shot: Shot) -> float:

@@ -18,7 +18,7 @@ _TIP = np.array([0.74, 0.72, 0.67], np.float32)
 _NECK = np.array([0.52, 0.38, 0.25], np.float32)
 _GUM = np.array([0.36, 0.13, 0.115], np.float32)
 _TONGUE = np.array([0.36, 0.125, 0.11], np.float32)
-_CAVITY = np.array([0.14, 0.032, 0.028], np.float32)
+_CAVITY = np.array([0.24, 0.07, 0.06], np.float32)
 _CROWN_M = 0.009
 """Height of a crown; beyond it there is gum."""
 _GAP_SHARE = 0.18
