@@ -77,7 +77,7 @@ def test_upper_teeth_show_between_the_lips_of_an_open_smile(head: HeadModel):
 
     front = smiling[group(head, "teeth_upper") & (np.abs(head.template[:, 0]) < 0.008)]
 
-    assert upper - lower > 0.004
+    assert upper - lower > 0.003
     covered = min(upper, front[:, 1].max()) - max(lower, front[:, 1].min())
     assert covered > 0.5 * (upper - lower)
     assert front[:, 2].max() < lips[[13, 14], 2].min() + 0.002
