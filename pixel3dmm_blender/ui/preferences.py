@@ -48,6 +48,7 @@ class PIXEL3DMM_AP_preferences(bpy.types.AddonPreferences):
             name="Engine Python",
             description="Python with the engine's packages; empty for the one that we install",
             subtype="FILE_PATH",
+            options={"PATH_SUPPORTS_BLEND_RELATIVE"},
         )
         command_prefix: StringProperty(
             name="Command Prefix",
@@ -57,6 +58,7 @@ class PIXEL3DMM_AP_preferences(bpy.types.AddonPreferences):
             name="Models Folder",
             description="Where the open model files lie; empty for the extension's own folder",
             subtype="DIR_PATH",
+            options={"PATH_SUPPORTS_BLEND_RELATIVE"},
         )
         torch_index: StringProperty(
             name="PyTorch Index",

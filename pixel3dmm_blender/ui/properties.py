@@ -28,6 +28,7 @@ class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
             name="Photo",
             description="Photo or clip of the face",
             subtype="FILE_PATH",
+            options={"PATH_SUPPORTS_BLEND_RELATIVE"},
         )
         texture_size: EnumProperty(
             name="Texture",

@@ -32,7 +32,7 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
             name="Photo",
             description="Photo or clip; empty for the one that is chosen in the panel",
             subtype="FILE_PATH",
-            options={"SKIP_SAVE"},
+            options={"SKIP_SAVE", "PATH_SUPPORTS_BLEND_RELATIVE"},
         )
 
     @classmethod
