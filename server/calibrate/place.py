@@ -45,9 +45,11 @@ def place_landmarks(subjects: Subjects, middle: Doubles) -> Placement:
     vertices = np.zeros((len(middle), SUPPORT), dtype=np.int32)
     weights = np.zeros((len(middle), SUPPORT))
     points = np.zeros_like(middle)
-    for k in np.flatnonzero(np.arange(len(middle)) <= np.array(MIRROR)):
-        facets = triangles[is_eye if IRIS[k] else ~is_eye]
-        corners, bary = closest_point(neutral, facets, middle[k])
+    own = np.flatnonzero(np.arange(len(middle)) <= np.array(MIRROR))
+    skin = closest_points(neutral, triangles[~is_eye], middle[own])
+    ball = closest_points(neutral, triangles[is_eye], middle[own])
+    for i, k in enumerate(own):
+        corners, bary = (part[i] for part in (ball if IRIS[k] else skin))
         points[k] = bary @ neutral[corners]
         if MIRROR[k] == k:
             points[k, 0] = 0.0
@@ -70,15 +72,28 @@ def place_landmarks(subjects: Subjects, middle: Doubles) -> Placement:
     )
 
 
-def closest_point(points: Doubles, triangles: Ints, target: Doubles) -> tuple[Ints, Doubles]:
-    """Find the point of a mesh nearest to the target: three vertices and their weights."""
+def closest_points(points: Doubles, triangles: Ints, targets: Doubles) -> tuple[Ints, Doubles]:
+    """Find the points of a mesh nearest to the targets [K, 3]: vertices and weights [K, 3].
+
+    Only triangles around the nearest vertices are looked at, which is enough on an even mesh.
+    """
     used = np.unique(triangles)
-    near = used[KDTree(points[used]).query(target, min(NEIGHBOURS, len(used)))[1]]
-    around = triangles[np.isin(triangles, near).any(axis=1)]
-    weights = _closest_weights(points[around], target)
-    distance = np.linalg.norm(np.einsum("tj,tjc->tc", weights, points[around]) - target, axis=1)
-    best = int(np.argmin(distance))
-    return around[best], weights[best]
+    near = KDTree(points[used]).query(targets, min(NEIGHBOURS, len(used)))[1]
+    order = np.argsort(triangles.ravel(), kind="stable")
+    owners, sorted_vertices = order // 3, triangles.ravel()[order]
+    corners = np.zeros((len(targets), 3), dtype=np.int32)
+    weights = np.zeros((len(targets), 3))
+    for k, target in enumerate(targets):
+        vertices = used[near[k]]
+        first = np.searchsorted(sorted_vertices, vertices, side="left")
+        last = np.searchsorted(sorted_vertices, vertices, side="right")
+        rows = np.unique(np.concatenate([owners[a:b] for a, b in zip(first, last, strict=True)]))
+        around = triangles[rows]
+        options = _closest_weights(points[around], target)
+        found = np.einsum("tj,tjc->tc", options, points[around])
+        best = int(np.argmin(np.linalg.norm(found - target, axis=1)))
+        corners[k], weights[k] = around[best], options[best]
+    return corners, weights
 
 
 def _closest_weights(corners: Doubles, target: Doubles) -> Doubles:

@@ -15,7 +15,7 @@ from server.calibrate.calibration import (
     root_mean_square_mm,
 )
 from server.calibrate.measure import Scatter, centre
-from server.calibrate.place import closest_point
+from server.calibrate.place import closest_points
 from server.calibrate.rays import cast_rays
 from server.calibrate.scenes import SIZE_PX, TARGET_M, all_shots
 from server.calibrate.subdivision import subdivide
@@ -92,8 +92,8 @@ def test_a_ray_just_beside_the_surface_snaps_to_it() -> None:
 def test_the_closest_point_is_inside_on_an_edge_or_a_corner(
     target: tuple[float, ...], expected: tuple[float, ...]
 ) -> None:
-    corners, weights = closest_point(WALL, WALL_TRIANGLES, np.array(target))
-    np.testing.assert_allclose(weights @ WALL[corners], expected, atol=1e-6)
+    corners, weights = closest_points(WALL, WALL_TRIANGLES, np.array([target]))
+    np.testing.assert_allclose(weights[0] @ WALL[corners[0]], expected, atol=1e-6)
 
 
 def test_outliers_do_not_move_the_centre() -> None:
