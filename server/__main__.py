@@ -13,7 +13,9 @@ from pathlib import Path
 def make_importable(package: str) -> None:
     """Import a package from the first ancestor folder of this file that holds it."""
     here = Path(__file__).resolve()
-    folder = next(parent / package for parent in here.parents if (parent / package / "__init__.py").is_file())
+    folder = next(
+        parent / package for parent in here.parents if (parent / package / "__init__.py").is_file()
+    )
     spec = importlib.util.spec_from_file_location(
         package, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )

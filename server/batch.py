@@ -12,7 +12,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixel3dmm_blender.wire import Footage, FootageUnreadable, Pixel3dmmError, Progress, Tracked, TrackFace
+from pixel3dmm_blender.wire import (
+    Footage,
+    FootageUnreadable,
+    Pixel3dmmError,
+    Progress,
+    Tracked,
+    TrackFace,
+)
 
 from .handlers import Handlers
 from .job import Job
@@ -85,17 +92,23 @@ def run_together(order: Order, engine: Handlers) -> int:
 
 def read_order(arguments: list[str]) -> Order:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="reconstruct", description="Faces in photos and clips become heads.")
+    parser = argparse.ArgumentParser(
+        prog="reconstruct", description="Faces in photos and clips become heads."
+    )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR")
     parser.add_argument("--head", default="", metavar="NAME")
     parser.add_argument("--same-person", action="store_true", help="all photos show one person")
     parser.add_argument("--meshes", action="store_true", help="for a clip: one OBJ for each frame")
-    parser.add_argument("--models", type=Path, default=os.environ.get(MODELS_VARIABLE, ".environments/models"))
+    parser.add_argument(
+        "--models", type=Path, default=os.environ.get(MODELS_VARIABLE, ".environments/models")
+    )
     options = parser.parse_args(arguments)
     request = TrackFace(footage=Footage(), head=options.head)
     files = tuple(options.files)
-    return Order(files, options.output, request, options.same_person, options.meshes, Path(options.models))
+    return Order(
+        files, options.output, request, options.same_person, options.meshes, Path(options.models)
+    )
 
 
 def _request(order: Order, file: Path) -> TrackFace:
@@ -104,17 +117,26 @@ def _request(order: Order, file: Path) -> TrackFace:
 
 def _sight(photo: Footage, engine: Handlers, job: Job) -> Sighting:
     if is_clip_footage(photo):
-        raise FootageUnreadable("It is a clip, and --same-person takes photos.", "Reconstruct clips on their own.")
+        raise FootageUnreadable(
+            "It is a clip, and --same-person takes photos.", "Reconstruct clips on their own."
+        )
     job.report(0.1, "Finding the face")
     return sight_photo(photo, engine.detector, job)
 
 
 def _finish(order: Order, file: Path, tracked: Tracked, engine: Handlers) -> None:
     folder = order.folder(file)
-    write_results(folder, Footage(path=str(file)), tracked, engine.head(order.request.head), order.meshes)
+    write_results(
+        folder, Footage(path=str(file)), tracked, engine.head(order.request.head), order.meshes
+    )
     track = tracked.track
-    share = 100 * float(track.error_px[track.valid].mean() / track.face_height_px[track.valid].mean())
-    print(f"{file.name}: {track.error_px[track.valid].mean():.2f} px ({share:.2f} % of the face) -> {folder}", flush=True)
+    share = 100 * float(
+        track.error_px[track.valid].mean() / track.face_height_px[track.valid].mean()
+    )
+    print(
+        f"{file.name}: {track.error_px[track.valid].mean():.2f} px ({share:.2f} % of the face) -> {folder}",
+        flush=True,
+    )
 
 
 def _complain(file: Path, error: Pixel3dmmError) -> int:
@@ -124,7 +146,12 @@ def _complain(file: Path, error: Pixel3dmmError) -> int:
 
 def _show(progress: Progress) -> None:
     if sys.stderr.isatty():
-        print(f"\r{progress.fraction:4.0%} {progress.stage:<40}", end="\r", file=sys.stderr, flush=True)
+        print(
+            f"\r{progress.fraction:4.0%} {progress.stage:<40}",
+            end="\r",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -146,7 +146,10 @@ def read_clip(footage: Footage) -> Iterator[Frame]:
 def _check_file(path: Path) -> None:
     try:
         found = path.stat()
-    except (OSError, ValueError) as error:  # not there, a name that is too long, a drive that is gone
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # not there, a name that is too long, a drive that is gone
         raise FootageUnreadable(
             f"There is no file {path}.", "Choose the file again; it may have been moved."
         ) from error

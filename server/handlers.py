@@ -8,7 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixel3dmm_blender.wire import PROTOCOL, Hello, ProtocolMismatch, Ready, Record, StreamCorrupt, TrackFace
+from pixel3dmm_blender.wire import (
+    PROTOCOL,
+    Hello,
+    ProtocolMismatch,
+    Ready,
+    Record,
+    StreamCorrupt,
+    TrackFace,
+)
 
 from .job import Job
 from .memory import resident_bytes
@@ -17,7 +25,6 @@ if TYPE_CHECKING:
     from .detect.detector import FaceDetector
     from .heads.model import HeadModel
     from .texture import Atlas
-
 
 
 def version() -> str:
@@ -39,7 +46,7 @@ class Handlers:
         if isinstance(request, Hello):
             return self.greet(request)
         if isinstance(request, TrackFace):
-            from .pipeline import track_face  # noqa: PLC0415  torch is loaded with the first real request
+            from .pipeline import track_face
 
             return track_face(request, self, job)
         raise StreamCorrupt(f"{type(request).__name__} is not a request.")
@@ -51,7 +58,7 @@ class Handlers:
                 f"Blender's side speaks protocol {hello.protocol}, the engine {PROTOCOL}.",
                 "Restart Blender after an update of the extension; if that does not help, reinstall the engine.",
             )
-        from .heads.catalogue import available_heads  # noqa: PLC0415  keep the first answer fast
+        from .heads.catalogue import available_heads
 
         return Ready(
             protocol=PROTOCOL,
@@ -66,13 +73,13 @@ class Handlers:
     @cached_property
     def detector(self) -> FaceDetector:
         """The face networks."""
-        from .detect.detector import FaceDetector  # noqa: PLC0415  brings torch
+        from .detect.detector import FaceDetector
 
         return FaceDetector(self.models)
 
     def head(self, name: str) -> HeadModel:
         """A head model by its name; the default one for an empty name."""
-        from .heads.catalogue import HEADS, load_head  # noqa: PLC0415  keep the first answer fast
+        from .heads.catalogue import HEADS, load_head
 
         name = name or HEADS[0]
         if name not in self._heads:
@@ -81,7 +88,7 @@ class Handlers:
 
     def atlas(self, model: HeadModel, size: int) -> Atlas:
         """The texture layout of a head."""
-        from .texture import load_atlas  # noqa: PLC0415  as above
+        from .texture import load_atlas
 
         key = (model.name, size)
         if key not in self._atlases:

@@ -65,7 +65,11 @@ def take_texture(
 def _best_view(solved: Solved) -> int:
     """The view that is nearest to frontal, with the calmest mouth and eyes."""
     views = solved.fitted.variables.views
-    return int(np.argmin([abs(view_angles(view.rotation)[0]) + 0.05 * _effort(view.expression) for view in views]))
+    return int(
+        np.argmin(
+            [abs(view_angles(view.rotation)[0]) + 0.05 * _effort(view.expression) for view in views]
+        )
+    )
 
 
 def _effort(expression: Doubles) -> float:
@@ -76,4 +80,6 @@ def _one_frame(sighting: Sighting) -> Footage:
     footage = sighting.footage
     if not is_clip_footage(footage):
         return footage
-    return Footage(path=footage.path, first=sighting.index, last=sighting.index, focal_35mm=footage.focal_35mm)
+    return Footage(
+        path=footage.path, first=sighting.index, last=sighting.index, focal_35mm=footage.focal_35mm
+    )

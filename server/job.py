@@ -17,7 +17,9 @@ Report = Callable[[Progress], None]
 class Job:
     """Handed down through the pipeline; every loop that may last calls ``check``."""
 
-    def __init__(self, report: Report | None = None, cancelled: threading.Event | None = None) -> None:
+    def __init__(
+        self, report: Report | None = None, cancelled: threading.Event | None = None
+    ) -> None:
         self._report = report
         self._cancelled = cancelled or threading.Event()
         self._stages: list[tuple[str, float]] = []
@@ -36,7 +38,9 @@ class Job:
     def check(self) -> None:
         """Raise Cancelled if the user has stopped the job."""
         if self._cancelled.is_set():
-            raise Cancelled("The reconstruction was cancelled.", "Nothing in the scene was changed.")
+            raise Cancelled(
+                "The reconstruction was cancelled.", "Nothing in the scene was changed."
+            )
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -47,4 +51,6 @@ class Job:
     def stage_s(self) -> Floats:
         """How long each stage took, in seconds; the last one until now."""
         ends = [start for _, start in self._stages[1:]] + [time.perf_counter()]
-        return np.array([end - start for (_, start), end in zip(self._stages, ends, strict=True)], np.float32)
+        return np.array(
+            [end - start for (_, start), end in zip(self._stages, ends, strict=True)], np.float32
+        )

@@ -25,7 +25,9 @@ def write_notes(fitter: Fitter, fitted: Fitted, sightings: tuple[Sighting, ...])
         notes.append(f"{faces} faces were found; the largest one was taken.")
     missing = sum(sighting.landmarks is None for sighting in sightings)
     if missing:
-        notes.append(f"{missing} of {len(sightings)} frames show no face; they are bridged and marked.")
+        notes.append(
+            f"{missing} of {len(sightings)} frames show no face; they are bridged and marked."
+        )
     yaw = min(abs(view_angles(view.rotation)[0]) for view in fitted.variables.views)
     if yaw > OBLIQUE_RAD:
         side = "is in profile" if yaw > HIDDEN_RAD else "is turned far to the side"
@@ -50,7 +52,10 @@ def pitch_doubt_deg(fitter: Fitter, fitted: Fitted) -> float:
     pitches = []
     seen = fitted.seen[0]
     for factor in (1 / FOCAL_DOUBT, FOCAL_DOUBT):
-        other = replace(seen, focal=replace(seen.focal, px=fitted.variables.views[0].focal_px * factor, sigma=1e-3))
+        other = replace(
+            seen,
+            focal=replace(seen.focal, px=fitted.variables.views[0].focal_px * factor, sigma=1e-3),
+        )
         refitted = fitter.fit_photos((other,), lambda: None)
         pitches.append(view_angles(refitted.variables.views[0].rotation)[1])
     return float(np.degrees(abs(pitches[1] - pitches[0])) / 2)

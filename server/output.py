@@ -19,14 +19,20 @@ from .overlay import draw_overlay
 from .sight import is_clip_footage
 
 
-def write_results(folder: Path, footage: Footage, tracked: Tracked, model: HeadModel, meshes: bool) -> None:
+def write_results(
+    folder: Path, footage: Footage, tracked: Tracked, model: HeadModel, meshes: bool
+) -> None:
     """Write the results of one photo or clip; ``meshes`` adds one OBJ for each frame of a clip."""
     if is_clip_footage(footage):
         every = (pose_frame(tracked, model, index) for index in range(len(tracked.track.frames)))
         best = int(np.nanargmin(tracked.track.error_px))
-        write_clip(folder, tracked, every if meshes else (), _overlay(footage, tracked, model, best))
+        write_clip(
+            folder, tracked, every if meshes else (), _overlay(footage, tracked, model, best)
+        )
     else:
-        write_photo(folder, tracked, pose_frame(tracked, model, 0), _overlay(footage, tracked, model, 0))
+        write_photo(
+            folder, tracked, pose_frame(tracked, model, 0), _overlay(footage, tracked, model, 0)
+        )
 
 
 def pose_frame(tracked: Tracked, model: HeadModel, index: int) -> Floats:

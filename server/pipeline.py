@@ -49,10 +49,13 @@ def track_clip(request: TrackFace, engine: Handlers, job: Job) -> Tracked:
     model = engine.head(request.head)
     fitter = make_fitter(model)
     sightings = sight_clip(request.footage, engine.detector, job)
-    observations = tuple(observe(model, sighting) for sighting in sightings if sighting.landmarks is not None)
+    observations = tuple(
+        observe(model, sighting) for sighting in sightings if sighting.landmarks is not None
+    )
     if not observations:
         raise NoFaceFound(
-            f"No face was found in any of {len(sightings)} frames.", "Choose a clip in which the face can be seen."
+            f"No face was found in any of {len(sightings)} frames.",
+            "Choose a clip in which the face can be seen.",
         )
 
     def progress(share: float) -> None:

@@ -41,7 +41,9 @@ def main() -> None:
     replies = _take_stdout()
     parser = argparse.ArgumentParser(prog="server", description=__doc__)
     parser.add_argument("--models", type=Path, required=True, help="folder of the model files")
-    parser.add_argument("--idle-minutes", type=float, default=0.0, help="exit after so long without a request")
+    parser.add_argument(
+        "--idle-minutes", type=float, default=0.0, help="exit after so long without a request"
+    )
     options = parser.parse_args()
     server = Server(sys.stdin.buffer, replies, Handlers(options.models))
     threading.Thread(target=_exit_after, args=(server.ended,), daemon=True).start()
@@ -112,7 +114,10 @@ class Server:
             return fault_of(error)
         except MemoryError:
             return fault_of(
-                OutOfMemory("The engine ran out of memory.", "Use a smaller photo or a smaller texture size.")
+                OutOfMemory(
+                    "The engine ran out of memory.",
+                    "Use a smaller photo or a smaller texture size.",
+                )
             )
         except Exception:  # the engine lives on, and the user gets a sentence
             hint = "Use Copy Diagnostics and report it."
@@ -136,7 +141,7 @@ def _take_stdout() -> BinaryIO:
     protocol = os.dup(1)
     os.dup2(2, 1)
     if sys.platform == "win32":
-        import msvcrt  # noqa: PLC0415  exists on Windows only
+        import msvcrt
 
         msvcrt.setmode(protocol, os.O_BINARY)
         msvcrt.setmode(0, os.O_BINARY)

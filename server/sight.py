@@ -62,7 +62,9 @@ def sight_clip(clip: Footage, detector: FaceDetector, job: Job) -> tuple[Sightin
     return tuple(sightings)
 
 
-def _follow(clip: Footage, detector: FaceDetector) -> Iterator[tuple[Frame, FaceLandmarks | None, int]]:
+def _follow(
+    clip: Footage, detector: FaceDetector
+) -> Iterator[tuple[Frame, FaceLandmarks | None, int]]:
     face: FaceLandmarks | None = None
     for frame in read_clip(clip):
         face = detector.follow(frame, face) if face is not None else None
@@ -98,6 +100,8 @@ def observe(model: HeadModel, sighting: Sighting) -> Observation:
         weights=landmark_weights(model.landmarks_478, FACE_OVAL, DEFAULT_WEIGHTS),
         width=sighting.width,
         height=sighting.height,
-        focal=focal_of(sighting.width, sighting.height, sighting.focal_35mm, user_35mm, DEFAULT_WEIGHTS),
+        focal=focal_of(
+            sighting.width, sighting.height, sighting.focal_35mm, user_35mm, DEFAULT_WEIGHTS
+        ),
         bias_px=np.zeros_like(found.points_px),
     )

@@ -31,7 +31,9 @@ class Solved:
 
     def of_view(self, index: int) -> Solved:
         """The same person in one of the views alone."""
-        variables = FitVariables(self.fitted.variables.identity, (self.fitted.variables.views[index],))
+        variables = FitVariables(
+            self.fitted.variables.identity, (self.fitted.variables.views[index],)
+        )
         return replace(self, fitted=Fitted(variables, (self.fitted.seen[index],)))
 
     def camera(self, index: int = 0) -> Camera:
@@ -51,7 +53,9 @@ class Solved:
     def posed(self, index: int = 0) -> Floats:
         """[V, 3] the head of one view in the head frame, metres."""
         person = neutral(self.model, self.fitted.variables.identity.astype(np.float32))
-        return expressed(self.model, person, self.fitted.variables.views[index].expression.astype(np.float32))
+        return expressed(
+            self.model, person, self.fitted.variables.views[index].expression.astype(np.float32)
+        )
 
     def landmarks_px(self) -> tuple[Doubles, Doubles]:
         """[N, K, 2] where the landmarks were seen, the network's bias removed, and where the head has them."""
@@ -59,7 +63,9 @@ class Solved:
         placed = []
         for view, seen in zip(self.fitted.variables.views, self.fitted.seen, strict=True):
             points = self.fitter.basis.points(self.fitted.variables.identity, view.expression)
-            placed.append(project(points @ view.rotation.T + view.transl, view.focal_px, seen.center_px))
+            placed.append(
+                project(points @ view.rotation.T + view.transl, view.focal_px, seen.center_px)
+            )
         return found, np.stack(placed)
 
     def errors_px(self) -> Doubles:
@@ -77,6 +83,8 @@ def make_fitter(model: HeadModel) -> Fitter:
 def personalise(solved: Solved, strength: float) -> Solved:
     """Bend the head by the smooth offset field that its views agree on, at a strength of 0..1."""
     fitted = solved.fitted
-    offsets = personal_offsets(solved.model, solved.fitter.basis, fitted.variables, fitted.seen, NO_SHAPE)
+    offsets = personal_offsets(
+        solved.model, solved.fitter.basis, fitted.variables, fitted.seen, NO_SHAPE
+    )
     model = replace(solved.model, template=solved.model.template + strength * offsets)
     return Solved(model, make_fitter(model), fitted)

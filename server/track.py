@@ -47,7 +47,9 @@ def make_track(solved: Solved, sightings: tuple[Sighting, ...], valid: Bools) ->
 def bridge(valid: Bools, values: Doubles) -> Doubles:
     """Spread values [N, ...] of the valid frames over all frames [T, ...]; gaps are filled linearly, ends held."""
     places, everywhere = np.flatnonzero(valid), np.arange(len(valid))
-    columns = [np.interp(everywhere, places, column) for column in values.reshape(len(values), -1).T]
+    columns = [
+        np.interp(everywhere, places, column) for column in values.reshape(len(values), -1).T
+    ]
     return np.stack(columns, -1).reshape(len(valid), *values.shape[1:])
 
 
@@ -61,7 +63,9 @@ def spread_over(valid: Bools, values: Doubles) -> Doubles:
 def _move_in_world(view: View, first: View) -> Doubles:
     """[2, 3] rotation vector and translation that take the first view's head to this one's, in its frame."""
     rotation = first.rotation.T @ view.rotation
-    return np.stack([vector_from_rotation(rotation), first.rotation.T @ (view.transl - first.transl)])
+    return np.stack(
+        [vector_from_rotation(rotation), first.rotation.T @ (view.transl - first.transl)]
+    )
 
 
 def _confidence(sightings: tuple[Sighting, ...], views: tuple[View, ...]) -> Doubles:

@@ -29,7 +29,15 @@ def engine_command(
     python: Path, server_folder: Path, models: Path, log: Path, prefix: tuple[str, ...] = ()
 ) -> EngineCommand:
     """Build the command of an engine; ``prefix`` (for example ``ssh gpu-box``) runs it on another machine."""
-    engine = (str(python), "-I", "-X", "utf8", str(server_folder / "__main__.py"), "--models", str(models))
+    engine = (
+        str(python),
+        "-I",
+        "-X",
+        "utf8",
+        str(server_folder / "__main__.py"),
+        "--models",
+        str(models),
+    )
     return EngineCommand((*prefix, *engine), clean_environment(os.environ), log)
 
 

@@ -35,7 +35,9 @@ class Session:
         self._replies: queue.SimpleQueue[Message | Pixel3dmmError] = queue.SimpleQueue()
         self._last_id = 0
         self._lost = False
-        self._reader = threading.Thread(target=self._read, name="pixel3dmm-engine-reader", daemon=True)
+        self._reader = threading.Thread(
+            target=self._read, name="pixel3dmm-engine-reader", daemon=True
+        )
         self._reader.start()
         self.send(Hello(protocol=PROTOCOL, version=version))
 

@@ -23,7 +23,10 @@ Arrays = list[npt.NDArray[Any]]
 def encode(record: Record, arrays: Arrays) -> Json:
     """Turn a record into a JSON value; its arrays are appended to ``arrays``."""
     hints = field_types(type(record))
-    return {field.name: _encode_value(getattr(record, field.name), hints[field.name], arrays) for field in fields(record)}
+    return {
+        field.name: _encode_value(getattr(record, field.name), hints[field.name], arrays)
+        for field in fields(record)
+    }
 
 
 def decode(record_type: type[Record], value: Json, arrays: Arrays) -> Record:
@@ -34,7 +37,11 @@ def decode(record_type: type[Record], value: Json, arrays: Arrays) -> Record:
     unknown = set(value) - set(hints)
     if unknown:
         raise StreamCorrupt(f"{record_type.__name__}: unknown field {min(unknown)}")
-    given = {name: _decode_value(value[name], hints[name], arrays, name) for name in hints if name in value}
+    given = {
+        name: _decode_value(value[name], hints[name], arrays, name)
+        for name in hints
+        if name in value
+    }
     missing = [f.name for f in fields(record_type) if f.name not in given and f.default is MISSING]
     if missing:
         raise StreamCorrupt(f"{record_type.__name__}: field {missing[0]} is missing")

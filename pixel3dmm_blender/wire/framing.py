@@ -53,7 +53,12 @@ def write_message(stream: BinaryIO, message: Message) -> None:
     arrays = [array.astype(array.dtype.newbyteorder("<"), copy=False) for array in arrays]
     described = [{"dtype": array.dtype.str, "shape": array.shape} for array in arrays]
     header = json.dumps(
-        {"id": message.id, "type": type(message.record).__name__, "record": body, "arrays": described},
+        {
+            "id": message.id,
+            "type": type(message.record).__name__,
+            "record": body,
+            "arrays": described,
+        },
         separators=(",", ":"),
     ).encode()
     stream.write(_PREFIX.pack(MAGIC, len(header), sum(array.nbytes for array in arrays)))
@@ -75,7 +80,12 @@ def read_message(stream: BinaryIO) -> Message:
     payload = _read_exactly(stream, payload_length)
     try:
         parsed: Any = json.loads(bytes(header))
-        number, name, body, described = parsed["id"], parsed["type"], parsed["record"], parsed["arrays"]
+        number, name, body, described = (
+            parsed["id"],
+            parsed["type"],
+            parsed["record"],
+            parsed["arrays"],
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise StreamCorrupt("The header of a message cannot be read") from error
     if name not in _MESSAGES or not isinstance(number, int):
@@ -117,6 +127,8 @@ def _read_exactly(stream: BinaryIO, count: int) -> bytearray:
     while filled < count:
         got = stream.readinto(view[filled:]) if hasattr(stream, "readinto") else None  # type: ignore[attr-defined]
         if not got:
-            raise StreamCorrupt(f"The stream ended {count - filled} bytes before the end of a message")
+            raise StreamCorrupt(
+                f"The stream ended {count - filled} bytes before the end of a message"
+            )
         filled += got
     return buffer

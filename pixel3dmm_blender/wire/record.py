@@ -101,8 +101,14 @@ def _measure(
     owner: str, name: str, array: npt.NDArray[Any], axes: Axes, lengths: dict[str, tuple[int, str]]
 ) -> None:
     if array.ndim != len(axes.names):
-        raise RecordError(f"{owner}.{name}: shape {array.shape} where axes {' '.join(axes.names)!r} are due")
+        raise RecordError(
+            f"{owner}.{name}: shape {array.shape} where axes {' '.join(axes.names)!r} are due"
+        )
     for axis, length in zip(axes.names, array.shape):
-        due, source = (int(axis), "declared") if axis.isdigit() else lengths.setdefault(axis, (length, name))
+        due, source = (
+            (int(axis), "declared") if axis.isdigit() else lengths.setdefault(axis, (length, name))
+        )
         if length != due:
-            raise RecordError(f"{owner}.{name}: axis {axis} is {length} long, but {due} by {source}")
+            raise RecordError(
+                f"{owner}.{name}: axis {axis} is {length} long, but {due} by {source}"
+            )

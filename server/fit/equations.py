@@ -41,7 +41,8 @@ class Equations:
     def zero(cls, shared: int, local: int, views: int) -> Equations:
         """An empty equation of S shared and M local variables in each view."""
         blocks = tuple(
-            Block(np.zeros((local, local)), np.zeros(local), np.zeros((local, shared))) for _ in range(views)
+            Block(np.zeros((local, local)), np.zeros(local), np.zeros((local, shared)))
+            for _ in range(views)
         )
         return cls(np.zeros((shared, shared)), np.zeros(shared), blocks)
 
@@ -52,7 +53,8 @@ class Equations:
         for block, mask in zip(self.blocks, free_views, strict=True):
             coupling = block.coupling * mask[:, None] * free
             both = np.linalg.solve(
-                _masked(block.hessian, mask, damping), np.column_stack([coupling, -block.gradient * mask])
+                _masked(block.hessian, mask, damping),
+                np.column_stack([coupling, -block.gradient * mask]),
             )
             spread, alone = both[:, :-1], both[:, -1]
             schur = schur - coupling.T @ spread

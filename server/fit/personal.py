@@ -86,9 +86,13 @@ def _pulls(
     left *= np.maximum(0.0, 1.0 - noise / np.maximum(length, 1e-9))
     weights = seen.weights.copy()
     weights[list(left_out)] = 0.0
-    jacobian = projection_jacobian(points, view.focal_px) @ view.rotation * to_mm[:, :, None] * _UNIT_M  # [K, 2, 3]
+    jacobian = (
+        projection_jacobian(points, view.focal_px) @ view.rotation * to_mm[:, :, None] * _UNIT_M
+    )  # [K, 2, 3]
     root = np.sqrt(weights)
-    rows = _spread(jacobian * root[:, None, None], embedding.vertices, embedding.weights, len(model.template))
+    rows = _spread(
+        jacobian * root[:, None, None], embedding.vertices, embedding.weights, len(model.template)
+    )
     return Pulls(rows, (left * root[:, None]).reshape(-1))
 
 

@@ -14,7 +14,7 @@ def project(points_camera: Doubles, focal_px: float, center_px: Doubles) -> Doub
 
 
 def projection_jacobian(points_camera: Doubles, focal_px: float) -> Doubles:
-    """d pixel / d point, [K, 2, 3]: f / z [1 0 -x/z; 0 1 -y/z]."""
+    """D pixel / d point, [K, 2, 3]: f / z [1 0 -x/z; 0 1 -y/z]."""
     x, y, z = points_camera.T
     jacobian = np.zeros((len(points_camera), 2, 3))
     jacobian[:, 0, 0] = jacobian[:, 1, 1] = focal_px / z
@@ -38,7 +38,9 @@ def vector_from_rotation(rotation: Doubles) -> Doubles:
     w = np.array([m.trace(), m[0, 0], m[1, 1], m[2, 2]])
     largest = int(np.argmax(w))
     if largest == 0:
-        quaternion = np.array([1 + m.trace(), m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]])
+        quaternion = np.array(
+            [1 + m.trace(), m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]]
+        )
     else:
         i = largest - 1
         j, k = (i + 1) % 3, (i + 2) % 3

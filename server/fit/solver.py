@@ -69,7 +69,9 @@ def solve(
         check()
         equations = assemble(problem, current)
         while True:
-            candidate = _moved(problem, current, _bounded_step(problem, equations, current, freedom, damping))
+            candidate = _moved(
+                problem, current, _bounded_step(problem, equations, current, freedom, damping)
+            )
             lower = energy(problem, candidate)
             if lower <= cost or damping > _DAMPING_LIMIT:
                 break
@@ -88,13 +90,18 @@ def _moved(problem: Problem, variables: FitVariables, step: Step) -> FitVariable
     bounds = basis.identity_bounds
     identity = np.clip(variables.identity + step.shared, bounds[:, 0], bounds[:, 1])
     views = tuple(
-        view.moved(local, basis.expression_bounds) for view, local in zip(variables.views, step.views, strict=True)
+        view.moved(local, basis.expression_bounds)
+        for view, local in zip(variables.views, step.views, strict=True)
     )
     return FitVariables(identity, views)
 
 
 def _bounded_step(
-    problem: Problem, equations: Equations, variables: FitVariables, freedom: Freedom, damping: float
+    problem: Problem,
+    equations: Equations,
+    variables: FitVariables,
+    freedom: Freedom,
+    damping: float,
 ) -> Step:
     """Active set: variables at a bound whose step leads outwards are held, and the rest is solved again."""
     basis = problem.basis

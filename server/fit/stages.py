@@ -48,15 +48,22 @@ class Fitter:
         """Solve one or several photos of one person: shared identity; own pose, focal length and expression each."""
         views = tuple(self._start(observation) for observation in seen)
         variables = FitVariables(np.zeros(len(self.basis.identity)), views)
-        variables = solve(self._problem(seen), variables, POSE_ONLY, self.schedule.pose_steps, check)
+        variables = solve(
+            self._problem(seen), variables, POSE_ONLY, self.schedule.pose_steps, check
+        )
         seen = self._doubted(seen, variables)
         for _ in range(self.schedule.calibrations):
             seen = self._calibrated(seen, variables)
-            variables = solve(self._problem(seen), variables, EVERYTHING, self.schedule.steps, check)
+            variables = solve(
+                self._problem(seen), variables, EVERYTHING, self.schedule.steps, check
+            )
         return Fitted(variables, seen)
 
     def fit_clip(
-        self, seen: tuple[Observation, ...], check: Check, progress: Callable[[float], None] = lambda _: None
+        self,
+        seen: tuple[Observation, ...],
+        check: Check,
+        progress: Callable[[float], None] = lambda _: None,
     ) -> Fitted:
         """Solve a clip: identity and focal length from key frames of spread yaw, then each frame from the one before."""
         starts = tuple(self._start(observation) for observation in seen)
@@ -78,7 +85,9 @@ class Fitter:
 
     def _refit(self, identity: Doubles, view: View, seen: Observation, check: Check) -> Fitted:
         variables = FitVariables(identity, (view,))
-        variables = solve(self._problem((seen,)), variables, POSE_ONLY, self.schedule.pose_steps, check)
+        variables = solve(
+            self._problem((seen,)), variables, POSE_ONLY, self.schedule.pose_steps, check
+        )
         believed = self._calibrated((seen,), variables)
         steps = self.schedule.steps
         variables = solve(self._problem(believed), variables, EXPRESSION_AND_POSE, steps, check)
@@ -93,7 +102,9 @@ class Fitter:
         )
         return View(rotation, transl, seen.focal.px, np.zeros(len(self.basis.expression)))
 
-    def _calibrated(self, seen: tuple[Observation, ...], variables: FitVariables) -> tuple[Observation, ...]:
+    def _calibrated(
+        self, seen: tuple[Observation, ...], variables: FitVariables
+    ) -> tuple[Observation, ...]:
         if self.calibration is None:
             return seen
         return tuple(
@@ -107,17 +118,23 @@ class Fitter:
         points = self.basis.points(identity, view.expression) @ view.rotation.T + view.transl
         return offsets_m * (view.focal_px / points[:, 2:])
 
-    def _doubted(self, seen: tuple[Observation, ...], variables: FitVariables) -> tuple[Observation, ...]:
+    def _doubted(
+        self, seen: tuple[Observation, ...], variables: FitVariables
+    ) -> tuple[Observation, ...]:
         yaws = np.abs([view_angles(view.rotation)[0] for view in variables.views])
         trust = np.where(yaws > OBLIQUE_RAD, 0.5, 1.0)
         if (yaws <= HIDDEN_RAD).any():
-            trust[yaws > HIDDEN_RAD] = 0.02  # still finds its own pose, but says next to nothing of the person
+            trust[yaws > HIDDEN_RAD] = (
+                0.02  # still finds its own pose, but says next to nothing of the person
+            )
         return tuple(
             replace(observation, weights=observation.weights * share)
             for observation, share in zip(seen, trust, strict=True)
         )
 
-    def _key_frames(self, seen: tuple[Observation, ...], starts: tuple[View, ...]) -> tuple[int, ...]:
+    def _key_frames(
+        self, seen: tuple[Observation, ...], starts: tuple[View, ...]
+    ) -> tuple[int, ...]:
         yaws = np.array([view_angles(view.rotation)[0] for view in starts])
         usable = np.flatnonzero(np.abs(yaws) < HIDDEN_RAD)
         if len(usable) == 0:

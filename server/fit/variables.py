@@ -75,7 +75,9 @@ class LandmarkBasis:
 
     def points(self, identity: Doubles, expression: Doubles) -> Doubles:
         """[K, 3] in the head frame."""
-        moved = np.tensordot(identity, self.identity, 1) + np.tensordot(expression, self.expression, 1)
+        moved = np.tensordot(identity, self.identity, 1) + np.tensordot(
+            expression, self.expression, 1
+        )
         return self.template + moved
 
 
@@ -83,9 +85,9 @@ def landmark_basis(model: HeadModel, embedding: Embedding) -> LandmarkBasis:
     """Evaluate a head model's bases at an embedding's K points (joints at rest)."""
 
     def at_points(offsets: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Doubles:
-        return np.einsum("...kmc,km->...kc", offsets[..., embedding.vertices, :], embedding.weights).astype(
-            np.float64
-        )
+        return np.einsum(
+            "...kmc,km->...kc", offsets[..., embedding.vertices, :], embedding.weights
+        ).astype(np.float64)
 
     fitted: Bools = model.expression_fitted
     return LandmarkBasis(
@@ -95,6 +97,8 @@ def landmark_basis(model: HeadModel, embedding: Embedding) -> LandmarkBasis:
         identity_sigma=model.identity_sigma.astype(np.float64),
         identity_bounds=model.identity_bounds.astype(np.float64),
         expression_sigma=model.expression_sigma.astype(np.float64),
-        expression_bounds=np.where(fitted[:, None], model.expression_bounds, 0.0).astype(np.float64),
+        expression_bounds=np.where(fitted[:, None], model.expression_bounds, 0.0).astype(
+            np.float64
+        ),
         mirror=tuple(int(index) for index in model.expression_mirror),
     )

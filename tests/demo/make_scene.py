@@ -32,7 +32,9 @@ def main() -> int:
     pixel3dmm_blender.register()
     try:
         make(options.image, options.output)
-    except RuntimeError as error:  # what an operator reports as an error, a script gets as an exception
+    except (
+        RuntimeError
+    ) as error:  # what an operator reports as an error, a script gets as an exception
         print(str(error).strip(), file=sys.stderr)
         return 1
     finally:
@@ -48,7 +50,9 @@ def make(image: Path, output: Path) -> None:
     start = time.perf_counter()
     pictures = render_views(part(Role.HEAD), part(Role.CAMERA), output / "views" / image.stem)
     print(f"\nRendered {len(pictures)} views in {time.perf_counter() - start:.1f} s", flush=True)
-    bpy.ops.wm.save_as_mainfile(filepath=str((output / f"{image.stem}.blend").resolve()), compress=True)
+    bpy.ops.wm.save_as_mainfile(
+        filepath=str((output / f"{image.stem}.blend").resolve()), compress=True
+    )
     export_gltf(output / f"{image.stem}.glb")
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     report("Warm, engine running", reconstruct(image))
@@ -67,7 +71,9 @@ def report(title: str, waited_s: float) -> None:
     print(f"\n{title}: photo to rigged head in {waited_s:.2f} s")
     for stage, seconds in rig["pixel3dmm_stages"].items():
         print(f"  {seconds:6.2f} s  {stage}")
-    print(f"  error {rig['pixel3dmm_error_px']:.2f} px = {rig['pixel3dmm_error_percent']:.2f} % of the face's height")
+    print(
+        f"  error {rig['pixel3dmm_error_px']:.2f} px = {rig['pixel3dmm_error_percent']:.2f} % of the face's height"
+    )
     print(f"  engine memory {rig['pixel3dmm_engine_bytes'] / 2**20:.0f} MiB")
     for note in str(rig["pixel3dmm_notes"]).splitlines():
         print(f"  {note}")
@@ -82,7 +88,11 @@ def part(role: Role) -> bpy.types.Object:
 def export_gltf(path: Path) -> None:
     """Write the head with its keys and bones, without camera and lamps."""
     bpy.ops.export_scene.gltf(
-        filepath=str(path.resolve()), export_format="GLB", export_apply=False, export_morph=True, export_cameras=False
+        filepath=str(path.resolve()),
+        export_format="GLB",
+        export_apply=False,
+        export_morph=True,
+        export_cameras=False,
     )
 
 

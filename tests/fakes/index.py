@@ -78,7 +78,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the tests' output clean."""
 
     def _send_project(self, project: str) -> None:
-        names = [name for name in self.offered.files if name.replace("_", "-").startswith(f"{project}-")]
+        names = [
+            name for name in self.offered.files if name.replace("_", "-").startswith(f"{project}-")
+        ]
         if not names:
             self.send_error(404)
             return

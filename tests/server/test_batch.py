@@ -41,7 +41,9 @@ def run_batch(models: Path, *arguments: str | Path) -> Run:
 
 
 @pytest.fixture(scope="module")
-def mixed(models: Path, astronaut_path: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+def mixed(
+    models: Path, astronaut_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Run, Path]:
     """A good photo between a text file and a truncated one."""
     folder = tmp_path_factory.mktemp("batch")
     text, cut, good = folder / "letter.jpg", folder / "cut.png", folder / "portrait.png"
@@ -51,7 +53,9 @@ def mixed(models: Path, astronaut_path: Path, tmp_path_factory: pytest.TempPathF
     return run_batch(models, text, good, cut, "--output", folder / "out"), folder / "out"
 
 
-def test_a_failed_input_is_named_with_its_reason_and_does_not_stop_the_others(mixed: tuple[Run, Path]) -> None:
+def test_a_failed_input_is_named_with_its_reason_and_does_not_stop_the_others(
+    mixed: tuple[Run, Path],
+) -> None:
     run, output = mixed
 
     assert run.status == 1
@@ -65,7 +69,7 @@ def test_a_failed_input_is_named_with_its_reason_and_does_not_stop_the_others(mi
 def test_a_photo_leaves_meshes_overlay_and_track(mixed: tuple[Run, Path]) -> None:
     _, output = mixed
 
-    assert PHOTO_FILES <= {file.name for file in (output / "portrait").iterdir()}
+    assert {file.name for file in (output / "portrait").iterdir()} >= PHOTO_FILES
 
 
 def test_the_posed_mesh_projects_onto_the_fitted_face(mixed: tuple[Run, Path]) -> None:
@@ -99,12 +103,17 @@ def test_all_well_is_exit_code_0_and_same_person_shares_an_identity(
 
     run = run_batch(models, astronaut_path, twin, "--same-person", "--output", tmp_path / "out")
 
-    tracks = [json.loads((tmp_path / "out" / name / "track.json").read_text()) for name in ("astronaut", "twin")]
+    tracks = [
+        json.loads((tmp_path / "out" / name / "track.json").read_text())
+        for name in ("astronaut", "twin")
+    ]
     assert run.status == 0, run.complained
     assert tracks[0]["identity"] == tracks[1]["identity"]
 
 
-def test_two_files_of_one_name_do_not_overwrite_each_other(models: Path, astronaut_path: Path, tmp_path: Path) -> None:
+def test_two_files_of_one_name_do_not_overwrite_each_other(
+    models: Path, astronaut_path: Path, tmp_path: Path
+) -> None:
     twin = tmp_path / "other" / astronaut_path.name
     twin.parent.mkdir()
     shutil.copy(astronaut_path, twin)
@@ -112,7 +121,10 @@ def test_two_files_of_one_name_do_not_overwrite_each_other(models: Path, astrona
     run = run_batch(models, astronaut_path, twin, "--output", tmp_path / "out")
 
     assert run.status == 0, run.complained
-    assert sorted(folder.name for folder in (tmp_path / "out").iterdir()) == ["astronaut-1", "astronaut-2"]
+    assert sorted(folder.name for folder in (tmp_path / "out").iterdir()) == [
+        "astronaut-1",
+        "astronaut-2",
+    ]
 
 
 def test_a_clip_leaves_one_archive_of_all_frames_and_a_mesh_for_each(
@@ -130,15 +142,17 @@ def test_a_clip_leaves_one_archive_of_all_frames_and_a_mesh_for_each(
 
 
 def make_clip(photo: Path, path: Path, frames: int) -> Path:
-    import av  # noqa: PLC0415
-    from PIL import Image  # noqa: PLC0415
+    import av
+    from PIL import Image
 
     picture = Image.open(photo).convert("RGB")
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
         stream.width, stream.height, stream.bit_rate = 512, 512, 8_000_000
         for index in range(frames):
-            moved = picture.transform(picture.size, Image.Transform.AFFINE, (1, 0, 2 * index, 0, 1, 0))
+            moved = picture.transform(
+                picture.size, Image.Transform.AFFINE, (1, 0, 2 * index, 0, 1, 0)
+            )
             container.mux(stream.encode(av.VideoFrame.from_image(moved)))
         container.mux(stream.encode())
     return path

@@ -10,8 +10,8 @@ import pytest
 
 from pixel3dmm_blender.wire import Cancelled, Doubles
 from server.fit.observation import Focal, Observation, focal_of
-from server.fit.project import project, rotation_from_vector, vector_from_rotation
 from server.fit.problem import Problem
+from server.fit.project import project, rotation_from_vector, vector_from_rotation
 from server.fit.solver import EVERYTHING, assemble, energy, solve
 from server.fit.stages import Fitter
 from server.fit.variables import LOCAL_COUNT, FitVariables, LandmarkBasis, View
@@ -22,7 +22,12 @@ from server.heads.view import calibration_offsets, view_angles, view_rotation
 LANDMARKS, SHAPES, EXPRESSIONS = 478, 12, 8
 CENTER_PX = np.array([400.0, 300.0])
 NO_PRIORS = TermWeights(
-    identity=1e-9, expression=1e-9, expression_l1=0.0, coupling=0.0, pitch_sigma_rad=1e6, focal_sigma=0.25
+    identity=1e-9,
+    expression=1e-9,
+    expression_l1=0.0,
+    coupling=0.0,
+    pitch_sigma_rad=1e6,
+    focal_sigma=0.25,
 )
 
 
@@ -33,7 +38,9 @@ def make_basis(rng: np.random.Generator) -> LandmarkBasis:
 
     def waves(count: int, size_m: float) -> Doubles:
         phase = rng.normal(size=(count, 3, 3)) * 20
-        return size_m * np.sin(np.einsum("kc,ncd->nkd", template, phase) + rng.normal(size=(count, 1, 3)))
+        return size_m * np.sin(
+            np.einsum("kc,ncd->nkd", template, phase) + rng.normal(size=(count, 1, 3))
+        )
 
     return LandmarkBasis(
         template=template,
@@ -51,7 +58,9 @@ def make_view(yaw: float, pitch: float, expression: Doubles) -> View:
     return View(view_rotation(yaw, pitch, 0.1), np.array([0.02, 0.03, 0.8]), 1600.0, expression)
 
 
-def observe(basis: LandmarkBasis, identity: Doubles, view: View, focal_sigma: float = 0.01) -> Observation:
+def observe(
+    basis: LandmarkBasis, identity: Doubles, view: View, focal_sigma: float = 0.01
+) -> Observation:
     points = basis.points(identity, view.expression) @ view.rotation.T + view.transl
     return Observation(
         points_px=project(points, view.focal_px, CENTER_PX),
@@ -135,7 +144,9 @@ def off_the_truth(
         )
         for view in views
     )
-    return Problem(basis, seen, DEFAULT_WEIGHTS, DEFAULT_SCHEDULE), FitVariables(identity * 0.5, near)
+    return Problem(basis, seen, DEFAULT_WEIGHTS, DEFAULT_SCHEDULE), FitVariables(
+        identity * 0.5, near
+    )
 
 
 def test_known_parameters_are_recovered_from_two_perfect_photos(
@@ -152,7 +163,9 @@ def test_known_parameters_are_recovered_from_two_perfect_photos(
         np.testing.assert_allclose(view.rotation, truth.rotation, atol=1e-3)
 
 
-def test_the_cost_never_rises_over_a_step(basis: LandmarkBasis, identity: Doubles, rng: np.random.Generator) -> None:
+def test_the_cost_never_rises_over_a_step(
+    basis: LandmarkBasis, identity: Doubles, rng: np.random.Generator
+) -> None:
     problem, variables = off_the_truth(basis, identity, rng)
     costs = [energy(problem, variables)]
 
@@ -173,7 +186,9 @@ def test_expression_stays_within_its_bounds(basis: LandmarkBasis, identity: Doub
     assert found.views[0].expression.max() <= 1
 
 
-def test_a_neutral_face_gets_no_expression(basis: LandmarkBasis, identity: Doubles, rng: np.random.Generator) -> None:
+def test_a_neutral_face_gets_no_expression(
+    basis: LandmarkBasis, identity: Doubles, rng: np.random.Generator
+) -> None:
     seen = observe(basis, identity, make_view(0.1, 0.0, np.zeros(EXPRESSIONS)))
     noisy = replace(seen, points_px=seen.points_px + rng.normal(size=seen.points_px.shape) * 1.0)
 
@@ -197,7 +212,9 @@ def test_a_tenth_of_wild_landmarks_does_not_move_the_pose(
     assert np.degrees(np.linalg.norm(turned)) < 1.0
 
 
-def test_the_networks_bias_is_subtracted_by_view(basis: LandmarkBasis, rng: np.random.Generator) -> None:
+def test_the_networks_bias_is_subtracted_by_view(
+    basis: LandmarkBasis, rng: np.random.Generator
+) -> None:
     calibration = ViewCalibration(coefficients=rng.normal(size=(7, LANDMARKS, 2)) * 0.002)
     truth = make_view(0.3, 0.05, np.zeros(EXPRESSIONS))
     seen = observe(basis, np.zeros(SHAPES), truth)
@@ -213,11 +230,17 @@ def test_the_networks_bias_is_subtracted_by_view(basis: LandmarkBasis, rng: np.r
 
 def mean_error(basis: LandmarkBasis, fitted: object) -> float:
     view, seen = fitted.variables.views[0], fitted.seen[0]  # type: ignore[attr-defined]
-    points = basis.points(fitted.variables.identity, view.expression) @ view.rotation.T + view.transl  # type: ignore[attr-defined]
-    return float(np.linalg.norm(project(points, view.focal_px, CENTER_PX) - seen.corrected_px, axis=1).mean())
+    points = (
+        basis.points(fitted.variables.identity, view.expression) @ view.rotation.T + view.transl
+    )  # type: ignore[attr-defined]
+    return float(
+        np.linalg.norm(project(points, view.focal_px, CENTER_PX) - seen.corrected_px, axis=1).mean()
+    )
 
 
-def test_a_clip_of_one_frame_works(basis: LandmarkBasis, identity: Doubles, rng: np.random.Generator) -> None:
+def test_a_clip_of_one_frame_works(
+    basis: LandmarkBasis, identity: Doubles, rng: np.random.Generator
+) -> None:
     seen = observe(basis, identity, make_view(0.1, 0.0, expressions(rng)))
 
     found = Fitter(basis).fit_clip((seen,), no_check).variables
@@ -225,7 +248,9 @@ def test_a_clip_of_one_frame_works(basis: LandmarkBasis, identity: Doubles, rng:
     assert len(found.views) == 1
 
 
-def test_a_solve_can_be_cancelled(basis: LandmarkBasis, identity: Doubles, rng: np.random.Generator) -> None:
+def test_a_solve_can_be_cancelled(
+    basis: LandmarkBasis, identity: Doubles, rng: np.random.Generator
+) -> None:
     seen = observe(basis, identity, make_view(0.1, 0.0, expressions(rng)))
 
     def cancel() -> None:
@@ -254,4 +279,6 @@ def test_a_rotation_vector_survives_even_a_half_turn(rng: np.random.Generator) -
         for angle in (1e-9, 0.5, np.pi - 1e-6, np.pi):
             rotation = rotation_from_vector(axis / np.linalg.norm(axis) * angle)
 
-            np.testing.assert_allclose(rotation_from_vector(vector_from_rotation(rotation)), rotation, atol=1e-7)
+            np.testing.assert_allclose(
+                rotation_from_vector(vector_from_rotation(rotation)), rotation, atol=1e-7
+            )

@@ -18,7 +18,9 @@ from server.pipeline import track_face, track_photos
 from server.sight import sight_photo
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "photos"
-needs_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason="photos of a person, which the project does not contain")
+needs_photos = pytest.mark.skipif(
+    not PHOTOS.is_dir(), reason="photos of a person, which the project does not contain"
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +30,14 @@ def engine(models: Path) -> Handlers:
 
 @pytest.fixture(scope="module")
 def astronaut_tracked(engine: Handlers, astronaut_path: Path) -> Tracked:
-    return track_face(TrackFace(footage=Footage(path=str(astronaut_path)), texture_size=512), engine, Job())
+    return track_face(
+        TrackFace(footage=Footage(path=str(astronaut_path)), texture_size=512), engine, Job()
+    )
 
 
-def test_the_astronauts_landmarks_are_met_to_0_85_percent_of_the_face(astronaut_tracked: Tracked) -> None:
+def test_the_astronauts_landmarks_are_met_to_0_85_percent_of_the_face(
+    astronaut_tracked: Tracked,
+) -> None:
     assert error_percent(astronaut_tracked.track) <= 0.85
 
 
@@ -69,7 +75,9 @@ def test_a_users_focal_length_is_kept(engine: Handlers, astronaut_path: Path) ->
     assert tracked.texture is None
 
 
-def test_the_track_posed_from_the_wire_falls_on_the_fitted_landmarks(engine: Handlers, astronaut_tracked: Tracked) -> None:
+def test_the_track_posed_from_the_wire_falls_on_the_fitted_landmarks(
+    engine: Handlers, astronaut_tracked: Tracked
+) -> None:
     model = engine.head("makehuman")
     track = astronaut_tracked.track
     person = neutral(model, track.identity)
@@ -78,18 +86,28 @@ def test_the_track_posed_from_the_wire_falls_on_the_fitted_landmarks(engine: Han
 
     points = np.einsum("kmc,km->kc", posed[embedding.vertices], embedding.weights)
 
-    np.testing.assert_allclose(track.camera.project(points), astronaut_tracked.fitted_px[0], atol=0.05)
+    np.testing.assert_allclose(
+        track.camera.project(points), astronaut_tracked.fitted_px[0], atol=0.05
+    )
     np.testing.assert_allclose(astronaut_tracked.rig.neutral, person, atol=1e-6)
 
 
-def test_progress_rises_to_the_end_and_names_its_stages(engine: Handlers, astronaut_path: Path) -> None:
+def test_progress_rises_to_the_end_and_names_its_stages(
+    engine: Handlers, astronaut_path: Path
+) -> None:
     seen: list[Progress] = []
 
-    track_face(TrackFace(footage=Footage(path=str(astronaut_path)), texture_size=256), engine, Job(seen.append))
+    track_face(
+        TrackFace(footage=Footage(path=str(astronaut_path)), texture_size=256),
+        engine,
+        Job(seen.append),
+    )
 
     fractions = [progress.fraction for progress in seen]
     assert fractions == sorted(fractions)
-    assert {"Finding the face", "Fitting the head", "Making the texture"} <= {progress.stage for progress in seen}
+    assert {"Finding the face", "Fitting the head", "Making the texture"} <= {
+        progress.stage for progress in seen
+    }
 
 
 def test_a_cancelled_job_stops_within_half_a_second(engine: Handlers, astronaut_path: Path) -> None:
@@ -102,7 +120,11 @@ def test_a_cancelled_job_stops_within_half_a_second(engine: Handlers, astronaut_
             cancelled.set()
 
     with pytest.raises(Cancelled):
-        track_face(TrackFace(footage=Footage(path=str(astronaut_path))), engine, Job(cancel_soon, cancelled))
+        track_face(
+            TrackFace(footage=Footage(path=str(astronaut_path))),
+            engine,
+            Job(cancel_soon, cancelled),
+        )
 
     assert time.perf_counter() - asked[0] < 0.5
 
@@ -110,7 +132,9 @@ def test_a_cancelled_job_stops_within_half_a_second(engine: Handlers, astronaut_
 def test_personal_shape_lowers_the_error_and_moves_the_face_by_millimetres_only(
     engine: Handlers, astronaut_path: Path, astronaut_tracked: Tracked
 ) -> None:
-    request = TrackFace(footage=Footage(path=str(astronaut_path)), texture_size=0, personal_shape=1.0)
+    request = TrackFace(
+        footage=Footage(path=str(astronaut_path)), texture_size=0, personal_shape=1.0
+    )
 
     bent = track_face(request, engine, Job())
 
@@ -123,7 +147,9 @@ def test_personal_shape_lowers_the_error_and_moves_the_face_by_millimetres_only(
 def test_two_photos_of_one_person_share_an_identity(engine: Handlers) -> None:
     paths = [PHOTOS / "person_a_0.jpg", PHOTOS / "person_a_1.jpg"]
     request = TrackFace(footage=Footage(), texture_size=0)
-    sightings = tuple(sight_photo(Footage(path=str(path)), engine.detector, Job()) for path in paths)
+    sightings = tuple(
+        sight_photo(Footage(path=str(path)), engine.detector, Job()) for path in paths
+    )
 
     both = track_photos(request, sightings, engine, Job())
 
@@ -158,13 +184,17 @@ def test_one_photo_and_two_agree_on_the_identity_to_two_millimetres(engine: Hand
     model = engine.head("makehuman")
     request = TrackFace(footage=Footage(), texture_size=0)
     photos = [PHOTOS / "person_a_0.jpg", PHOTOS / "person_a_1.jpg"]
-    sightings = tuple(sight_photo(Footage(path=str(path)), engine.detector, Job()) for path in photos)
+    sightings = tuple(
+        sight_photo(Footage(path=str(path)), engine.detector, Job()) for path in photos
+    )
     together = neutral(model, track_photos(request, sightings, engine, Job())[0].track.identity)
     face = model.groups[model.group_names.index("face")] > 0.5
 
     for sighting in sightings:
         alone = neutral(model, track_photos(request, (sighting,), engine, Job())[0].track.identity)
-        distance = np.linalg.norm((alone - alone[face].mean(0)) - (together - together[face].mean(0)), axis=1)
+        distance = np.linalg.norm(
+            (alone - alone[face].mean(0)) - (together - together[face].mean(0)), axis=1
+        )
         assert distance[face].mean() <= 0.002
 
 

@@ -32,7 +32,9 @@ PATIENCE_S = 30.0
 
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
-    session = Session(engine_command(Path(sys.executable), SERVER, tmp_path / "models", tmp_path / "engine.log"))
+    session = Session(
+        engine_command(Path(sys.executable), SERVER, tmp_path / "models", tmp_path / "engine.log")
+    )
     yield session
     session.close()
 
@@ -45,14 +47,20 @@ def test_the_engine_greets_with_its_version_and_memory(session: Session) -> None
     assert 0 < ready.record.memory_bytes < 2**31
 
 
-def test_a_missing_photo_is_a_fault_with_a_sentence_and_the_engine_lives_on(session: Session) -> None:
+def test_a_missing_photo_is_a_fault_with_a_sentence_and_the_engine_lives_on(
+    session: Session,
+) -> None:
     number = session.send(TrackFace(footage=Footage(path="/nowhere/face.jpg")))
 
     fault = wait_for(session, Fault)
 
     assert fault.id == number
     assert isinstance(fault.record, Fault)
-    assert fault.record.code in (FaultCode.FOOTAGE_UNREADABLE, FaultCode.HEAD_MISSING, FaultCode.WEIGHTS_MISSING)
+    assert fault.record.code in (
+        FaultCode.FOOTAGE_UNREADABLE,
+        FaultCode.HEAD_MISSING,
+        FaultCode.WEIGHTS_MISSING,
+    )
     assert session.is_alive
 
 
@@ -84,7 +92,9 @@ def test_an_engine_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_cannot_start_says_why_in_the_detail(tmp_path: Path) -> None:
-    session = Session(engine_command(Path(sys.executable), tmp_path, tmp_path, tmp_path / "engine.log"))
+    session = Session(
+        engine_command(Path(sys.executable), tmp_path, tmp_path, tmp_path / "engine.log")
+    )
 
     with pytest.raises(EngineLost) as caught:
         wait_for(session, Ready)

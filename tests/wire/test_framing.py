@@ -37,7 +37,12 @@ from pixel3dmm_blender.wire import (
 
 def make_camera() -> Camera:
     return Camera(
-        width=64, height=48, focal_px=90.5, center_px=np.array([32.0, 24.0]), world_to_camera=np.eye(4), focal_source="exif"
+        width=64,
+        height=48,
+        focal_px=90.5,
+        center_px=np.array([32.0, 24.0]),
+        world_to_camera=np.eye(4),
+        focal_source="exif",
     )
 
 
@@ -71,7 +76,10 @@ def make_rig() -> HeadRig:
         face_sizes=np.array([4], np.int32),
         face_vertices=np.arange(4, dtype=np.int32),
         face_materials=np.zeros(1, np.int32),
-        materials=(Material(name="skin", color=np.array([0.8, 0.6, 0.5])), Material(name="hair", alpha=True)),
+        materials=(
+            Material(name="skin", color=np.array([0.8, 0.6, 0.5])),
+            Material(name="hair", alpha=True),
+        ),
         uv_names=("head",),
         uv=np.zeros((1, 4, 2)),
         key_names=("jawOpen",),
@@ -108,7 +116,15 @@ RECORDS: tuple[Record, ...] = (
     TrackFace(footage=Footage(path="a/ß.jpg"), head="made"),
     TrackFace(footage=Footage(pixels=np.full((2, 3, 3), 9, np.uint8))),
     Cancel(),
-    Ready(protocol=1, version="1", device="cpu", heads=("a", "b"), priors=(), licences=(), memory_bytes=1),
+    Ready(
+        protocol=1,
+        version="1",
+        device="cpu",
+        heads=("a", "b"),
+        priors=(),
+        licences=(),
+        memory_bytes=1,
+    ),
     Progress(fraction=0.25, stage="Finding the face"),
     make_tracked(),
     Fault(code=FaultCode.NO_FACE_FOUND, message="No face.", hint="Another photo."),
@@ -116,7 +132,7 @@ RECORDS: tuple[Record, ...] = (
 
 
 def test_the_list_above_holds_every_message_type() -> None:
-    from pixel3dmm_blender.wire import framing  # noqa: PLC0415
+    from pixel3dmm_blender.wire import framing
 
     assert {type(record).__name__ for record in RECORDS} == set(framing._MESSAGES)
 

@@ -19,7 +19,9 @@ def expression_cost(basis: LandmarkBasis, view: View, weights: TermWeights) -> f
     """Cost of one view's expression."""
     e = view.expression
     square = weights.expression * np.sum((e / basis.expression_sigma) ** 2)
-    pairs = weights.coupling * np.sum((e - e[list(basis.mirror)]) ** 2) / 2  # each pair is counted twice
+    pairs = (
+        weights.coupling * np.sum((e - e[list(basis.mirror)]) ** 2) / 2
+    )  # each pair is counted twice
     return float(0.5 * square + 0.5 * pairs + weights.expression_l1 * np.sum(e * _one_sided(basis)))
 
 
@@ -31,7 +33,9 @@ def add_expression(block: Block, basis: LandmarkBasis, view: View, weights: Term
     sides = np.eye(count) - np.eye(count)[mirror]
     coupling = weights.coupling / 2 * sides.T @ sides
     block.hessian[EXPRESSION, EXPRESSION] += np.diag(stiffness) + coupling
-    block.gradient[LOCAL_COUNT:] += stiffness * e + coupling @ e + weights.expression_l1 * _one_sided(basis)
+    block.gradient[LOCAL_COUNT:] += (
+        stiffness * e + coupling @ e + weights.expression_l1 * _one_sided(basis)
+    )
 
 
 def _one_sided(basis: LandmarkBasis) -> Doubles:

@@ -36,7 +36,7 @@ def add_gauge(block: Block, view: View, focal: Focal, weights: TermWeights) -> N
 
 
 def pitch_jacobian(rotation: Doubles) -> Doubles:
-    """d pitch / d w [3] for R <- exp(w) R: the direction to the camera is c = -R[2], and dc = w_y R[0] - w_x R[1]."""
+    """D pitch / d w [3] for R <- exp(w) R: the direction to the camera is c = -R[2], and dc = w_y R[0] - w_x R[1]."""
     c = -rotation[2]
     across = float(np.hypot(c[0], c[2]))
     dc = np.stack([-rotation[1], rotation[0], np.zeros(3)])  # [3 of w, 3 of c]

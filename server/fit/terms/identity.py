@@ -17,7 +17,9 @@ def identity_cost(basis: LandmarkBasis, identity: Doubles, weights: TermWeights)
     return 0.5 * weights.identity * float(np.sum((identity / basis.identity_sigma) ** 2))
 
 
-def add_identity(equations: Equations, basis: LandmarkBasis, identity: Doubles, weights: TermWeights) -> None:
+def add_identity(
+    equations: Equations, basis: LandmarkBasis, identity: Doubles, weights: TermWeights
+) -> None:
     """Add the prior to the normal equation."""
     stiffness = weights.identity / basis.identity_sigma**2
     equations.hessian += np.diag(stiffness)

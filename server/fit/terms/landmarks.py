@@ -20,17 +20,25 @@ from ..variables import EXPRESSION, FOCAL, LOCAL_COUNT, FitVariables, LandmarkBa
 def landmark_residuals(problem: Problem, variables: FitVariables, index: int) -> Doubles:
     """[K, 2] of one view, in sigmas."""
     view, seen = variables.views[index], problem.seen[index]
-    points = problem.basis.points(variables.identity, view.expression) @ view.rotation.T + view.transl
-    return (project(points, view.focal_px, seen.center_px) - seen.corrected_px) / _unit_px(problem, index)
+    points = (
+        problem.basis.points(variables.identity, view.expression) @ view.rotation.T + view.transl
+    )
+    return (project(points, view.focal_px, seen.center_px) - seen.corrected_px) / _unit_px(
+        problem, index
+    )
 
 
 def landmark_cost(problem: Problem, variables: FitVariables, index: int) -> float:
     """Robust cost of one view."""
     squared = (landmark_residuals(problem, variables, index) ** 2).sum(1)
-    return float(problem.seen[index].weights @ cauchy_cost(squared, problem.weights.landmark_kernel))
+    return float(
+        problem.seen[index].weights @ cauchy_cost(squared, problem.weights.landmark_kernel)
+    )
 
 
-def landmark_jacobian(basis: LandmarkBasis, identity: Doubles, view: View, unit_px: float) -> tuple[Doubles, Doubles]:
+def landmark_jacobian(
+    basis: LandmarkBasis, identity: Doubles, view: View, unit_px: float
+) -> tuple[Doubles, Doubles]:
     """Derivatives of the residuals: local [K, 2, 7 + E] and shared [K, 2, S]."""
     turned = basis.points(identity, view.expression) @ view.rotation.T
     points = turned + view.transl
@@ -46,12 +54,16 @@ def landmark_jacobian(basis: LandmarkBasis, identity: Doubles, view: View, unit_
     return local, shared
 
 
-def add_landmarks(equations: Equations, problem: Problem, variables: FitVariables, index: int) -> None:
+def add_landmarks(
+    equations: Equations, problem: Problem, variables: FitVariables, index: int
+) -> None:
     """Add one view's landmarks to the normal equation."""
     block, view = equations.blocks[index], variables.views[index]
     residuals = landmark_residuals(problem, variables, index)
     kernel = cauchy_weight((residuals**2).sum(1), problem.weights.landmark_kernel)
-    local, shared = landmark_jacobian(problem.basis, variables.identity, view, _unit_px(problem, index))
+    local, shared = landmark_jacobian(
+        problem.basis, variables.identity, view, _unit_px(problem, index)
+    )
     root = np.repeat(np.sqrt(problem.seen[index].weights * kernel), 2)
     flat = residuals.reshape(-1) * root
     local_rows = local.reshape(len(flat), -1) * root[:, None]
