@@ -47,7 +47,8 @@ def render_shots(
     if not _is_same_job(job, arrays):
         for old in folder.glob("shot_*.png"):
             old.unlink()
-        np.savez(job, **arrays)
+        # The stub of numpy takes any of the names for its own flag.
+        np.savez(job, **arrays)  # pyright: ignore[reportArgumentType]
     if all(picture_path(folder, number).exists() for number in range(len(shots))):
         return
     script = Path(__file__).with_name("render.py")

@@ -78,7 +78,8 @@ def closest_points(points: Doubles, triangles: Ints, targets: Doubles) -> tuple[
     Only triangles around the nearest vertices are looked at, which is enough on an even mesh.
     """
     used = np.unique(triangles)
-    near = KDTree(points[used]).query(targets, min(NEIGHBOURS, len(used)))[1]
+    count = min(NEIGHBOURS, len(used))
+    near = np.asarray(KDTree(points[used]).query(targets, count)[1])
     order = np.argsort(triangles.ravel(), kind="stable")
     owners, sorted_vertices = order // 3, triangles.ravel()[order]
     corners = np.zeros((len(targets), 3), dtype=np.int32)
