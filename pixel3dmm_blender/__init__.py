@@ -4,13 +4,13 @@
 
 def register() -> None:
     """Called by Blender when the extension is enabled."""
-    from . import addon  # noqa: PLC0415  the engine imports this package too, and has no bpy
+    from . import addon
 
     addon.register()
 
 
 def unregister() -> None:
     """Called by Blender when the extension is disabled."""
-    from . import addon  # noqa: PLC0415  as above
+    from . import addon
 
     addon.unregister()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Start the engine: ``python -I server/__main__.py --models FOLDER``.
 
-Run by its path from the repository or from an installed extension, so the two packages are made importable by where they
-lie (the first folder upwards that holds them), without touching sys.path.
+Run by its path from the repository or from an installed extension, so the two packages are made
+importable by where they lie (the first folder upwards that holds them), without touching sys.path.
 """
 
 import importlib.util

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import subprocess
 import threading
@@ -78,10 +79,8 @@ class Session:
     def close(self) -> None:
         """End the engine: close its input, which it obeys at once; kill it if it does not."""
         self._lost = True  # an end that we asked for is no loss
-        try:
+        with contextlib.suppress(OSError):  # a broken pipe: the engine is gone already
             self._input().close()
-        except OSError:
-            pass  # the pipe is broken already: the engine is gone
         try:
             self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:

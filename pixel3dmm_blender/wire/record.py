@@ -104,7 +104,7 @@ def _measure(
         raise RecordError(
             f"{owner}.{name}: shape {array.shape} where axes {' '.join(axes.names)!r} are due"
         )
-    for axis, length in zip(axes.names, array.shape):
+    for axis, length in zip(axes.names, array.shape, strict=True):
         due, source = (
             (int(axis), "declared") if axis.isdigit() else lengths.setdefault(axis, (length, name))
         )

@@ -15,7 +15,8 @@ from .weights import TermWeights
 FOREHEAD, CHIN = 10, 152
 """Face-mesh landmarks whose distance is the face height."""
 ASSUMED_FOCAL = 2.0
-"""Focal length as a multiple of the long side where nothing tells it: a portrait lens (72 mm on a 36 mm wide picture)."""
+"""Focal length as a multiple of the long side where nothing tells it: a portrait lens (72 mm on a
+36 mm wide picture)."""
 FULL_FRAME_MM = 36.0
 
 

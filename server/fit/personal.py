@@ -3,7 +3,8 @@
 
 min over U [V, 3]:  sum_k w_k |J_k (B_k U) - r_k|^2 + stiffness |L U|^2 + anchor |A U|^2
 
-r_k: what is left of landmark k in the picture (pixels), shrunk by its scatter; B_k: its weights over the vertices; J_k: the
+r_k: what is left of landmark k in the picture (pixels), shrunk by its scatter; B_k: its weights
+over the vertices; J_k: the
 projection's Jacobian, so that each view constrains only its image plane; L: the combinatorial Laplacian of the mesh;
 A: the rim of the face, outside of which U is 0. It bends what is there; it does not invent detail.
 """
@@ -24,8 +25,10 @@ from .project import project, projection_jacobian
 from .variables import FitVariables, LandmarkBasis, View
 
 STIFFNESS = 1.0
-"""Bending weight. Measured on two photos of one person: error 0.58 -> 0.46 % and 0.91 -> 0.64 % of the face height, in the
-photo that was left out 1.13 -> 1.07 % and 1.15 -> 1.17 %: it bends to a calm face and to a smile alike, so it is an option."""
+"""Bending weight. Measured on two photos of one person: error 0.58 -> 0.46 % and 0.91 -> 0.64 % of
+the face height, in the
+photo that was left out 1.13 -> 1.07 % and 1.15 -> 1.17 %: it bends to a calm face and to a smile
+alike, so it is an option."""
 ANCHOR = 1.0
 """Weight that holds vertices towards the rim of the face."""
 SHRINK = 0.5
@@ -50,7 +53,10 @@ def personal_offsets(
     seen: tuple[Observation, ...],
     left_out: tuple[int, ...],
 ) -> Floats:
-    """Find the offsets [V, 3] in metres that the views agree on; ``left_out`` landmarks (lids, inner lips) say nothing."""
+    """Find the offsets [V, 3] in metres that the views agree on.
+
+    ``left_out`` landmarks (lids, inner lips) say nothing of the shape.
+    """
     count = len(model.template)
     smooth = _laplacian(model.face_sizes, model.face_vertices, count)
     face = model.groups[model.group_names.index("face")].astype(np.float64)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Camera projection and its Jacobian. Pixels: the centre of the first one is (0.5, 0.5); camera frame: OpenCV, metres."""
+"""Camera projection and its Jacobian, and rotations.
+
+Pixels: the centre of the first one is (0.5, 0.5). Camera frame: OpenCV, metres.
+"""
 
 from __future__ import annotations
 

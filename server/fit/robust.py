@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Cauchy kernel: a residual of norm r costs c^2 / 2 log(1 + r^2 / c^2) and pulls with weight 1 / (1 + r^2 / c^2)."""
+"""The Cauchy kernel.
+
+A residual of norm r costs c^2 / 2 log(1 + r^2 / c^2) and pulls with weight 1 / (1 + r^2 / c^2).
+"""
 
 from __future__ import annotations
 

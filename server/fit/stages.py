@@ -65,7 +65,11 @@ class Fitter:
         check: Check,
         progress: Callable[[float], None] = lambda _: None,
     ) -> Fitted:
-        """Solve a clip: identity and focal length from key frames of spread yaw, then each frame from the one before."""
+        """Solve a clip of N frames that show the face.
+
+        Identity and focal length come from key frames of spread yaw; then each frame is solved from
+        the one before.
+        """
         starts = tuple(self._start(observation) for observation in seen)
         keys = self._key_frames(seen, starts)
         person = self.fit_photos(tuple(seen[index] for index in keys), check)

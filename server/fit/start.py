@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Closed-form start: a scaled-orthographic camera from correspondences, read as a perspective one of given focal length."""
+"""Closed-form start: a scaled-orthographic camera, read as a perspective one."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """FitVariables: what is optimised, and how a step moves it.
 
-Each view (photo or frame) has its own pose, focal length and expression; identity is shared. The local vector of a view is
-[rotation 3 | translation 3 | log focal 1 | expression E]: rotation is a left increment (``R <- exp(w) R``, radians), and
-translation z is divided by focal length, so that a step of log focal keeps the size in the picture.
+Each view (photo or frame) has its own pose, focal length and expression; identity is shared. The
+local vector of a view is [rotation 3 | translation 3 | log focal 1 | expression E]: rotation is a
+left increment (``R <- exp(w) R``, radians), and translation z is divided by focal length, so that a
+step of log focal keeps the size in the picture.
 """
 
 from __future__ import annotations

@@ -15,13 +15,15 @@ class TermWeights:
     landmark_kernel: float = 3.0
     """Width of the Cauchy kernel, in sigmas: landmarks much farther away hardly pull (measured)."""
     spread_m: float = 0.0012
-    """A landmark whose measured scatter is this large has half the weight of a sharp one: 1 / (1 + (spread / this)^2)."""
+    """A landmark whose measured scatter is this large has half the weight of a sharp one: 1 / (1 +
+    (spread / this)^2)."""
     oval: float = 0.4
     """Weight of the face contour, which slides with the view."""
     iris: float = 2.0
     """Weight of the iris points: gaze is what people look at first."""
     identity: float = 2.0
-    """Weight of the identity prior sum((c / sigma)^2) (measured: flat between 1 and 3; below 1 coefficients hit their bounds)."""
+    """Weight of the identity prior sum((c / sigma)^2) (measured: flat between 1 and 3; below 1
+    coefficients hit their bounds)."""
     expression: float = 1.0
     """Weight of the quadratic expression prior sum((e / sigma)^2)."""
     expression_l1: float = 10.0
@@ -29,7 +31,8 @@ class TermWeights:
     coupling: float = 30.0
     """Weight of sum((e_left - e_right)^2): faces move both sides unless the picture says otherwise."""
     pitch_sigma_rad: float = 0.21
-    """People look at the camera: standard deviation of the pitch, 12 degrees. Focal length and pitch trade against each other."""
+    """People look at the camera: standard deviation of the pitch, 12 degrees. Focal length and
+    pitch trade against each other."""
     focal_sigma: float = 0.25
     """Standard deviation of log focal where it is assumed."""
     focal_sigma_known: float = 0.01

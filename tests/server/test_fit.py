@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -173,7 +174,7 @@ def test_the_cost_never_rises_over_a_step(
         variables = solve(problem, variables, EVERYTHING, 1, no_check)
         costs.append(energy(problem, variables))
 
-    assert all(after <= before for before, after in zip(costs, costs[1:], strict=False))
+    assert all(after <= before for before, after in pairwise(costs))
     assert costs[-1] < 0.5 * costs[0]
 
 

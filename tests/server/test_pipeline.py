@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a real photo to the answer: what the fit must reach on the astronaut, and on photos of a person where present."""
+"""From a real photo to the answer: what the fit must reach on real people."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ def assert_same(one: object, other: object) -> None:
             assert_same(getattr(one, field.name), getattr(other, field.name))
     elif isinstance(one, tuple):
         assert len(one) == len(other)  # type: ignore[arg-type]
-        for mine, theirs in zip(one, other):  # type: ignore[call-overload]
+        for mine, theirs in zip(one, other, strict=True):  # type: ignore[call-overload]
             assert_same(mine, theirs)
     elif isinstance(one, np.ndarray):
         np.testing.assert_array_equal(one, other)  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Expression prior: w / 2 sum((e / sigma)^2) + l1 sum(|e|) + k / 2 sum over pairs((e_left - e_right)^2).
 
-The absolute value is taken of components that cannot be negative, where it is linear; signed components have the square.
+The absolute value is taken of components that cannot be negative, where it is linear; signed
+components have the square.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the picture does not tell: focal length and pitch.
 
-1/2 ((log f - log f0) / sigma_f)^2 + 1/2 (pitch / sigma_p)^2. A frontal face looks the same from farther away with a longer
-lens, and nearly the same with the chin a little up; without a prior the solver drifts along that valley.
+1/2 ((log f - log f0) / sigma_f)^2 + 1/2 (pitch / sigma_p)^2. A frontal face looks the same from
+farther away with a longer lens, and nearly the same with the chin a little up; without a prior the
+solver drifts along that valley.
 """
 
 from __future__ import annotations
