@@ -57,7 +57,7 @@ def take_texture(
         posed=solved.posed(best),
         camera=solved.camera(best),
         pixels=frame.pixels,
-        landmarks_px=solved.fitted.seen[best].points_px,
+        landmarks_px=solved.fitted.seen[best].points_px.astype(np.float32),
     )
     return bake_texture(solved.model, engine.atlas(solved.model, request.texture_size), shot)
 

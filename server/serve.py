@@ -20,7 +20,6 @@ from pixel3dmm_blender.wire import (
     Cancel,
     Defect,
     Fault,
-    FaultCode,
     Message,
     OutOfMemory,
     Pixel3dmmError,
@@ -133,8 +132,7 @@ class Server:
 
 def fault_of(error: Pixel3dmmError) -> Fault:
     """The wire form of an error."""
-    code = error.code if isinstance(error.code, FaultCode) else FaultCode.DEFECT
-    return Fault(code=code, message=error.message, hint=error.hint, detail=error.detail)
+    return Fault(code=error.code, message=error.message, hint=error.hint, detail=error.detail)
 
 
 def _take_stdout() -> BinaryIO:

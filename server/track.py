@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pixel3dmm_blender.wire import Bools, Doubles, FaceTrack
+from pixel3dmm_blender.wire import Bools, Doubles, FaceTrack, Floats
 
 from .fit.project import vector_from_rotation
 from .fit.stages import HIDDEN_RAD
@@ -29,33 +29,36 @@ def make_track(solved: Solved, sightings: tuple[Sighting, ...], valid: Bools) ->
         frames=np.array([sighting.index for sighting in sightings], np.int32),
         camera=solved.camera(),
         identity_names=model.identity_names,
-        identity=fitted.variables.identity,
+        identity=fitted.variables.identity.astype(np.float32),
         expression_names=model.expression_names,
         expression=bridge(valid, np.stack([view.expression for view in views])),
         joint_names=model.joint_names,
-        joint_rotation=np.zeros((len(sightings), len(model.joint_names), 3)),
+        joint_rotation=np.zeros((len(sightings), len(model.joint_names), 3), np.float32),
         rotation=bridged[:, 0],
         transl=bridged[:, 1],
         valid=valid,
         error_px=spread_over(valid, solved.errors_px()),
         face_height_px=spread_over(valid, np.array([seen.face_height_px for seen in fitted.seen])),
-        confidence=np.nan_to_num(spread_over(valid, _confidence(sightings, views))),
+        confidence=spread_over(valid, _confidence(sightings, views), 0.0),
         fps=sightings[0].fps,
     )
 
 
-def bridge(valid: Bools, values: Doubles) -> Doubles:
-    """Spread values [N, ...] of the valid frames over all frames [T, ...]; gaps are filled linearly, ends held."""
+def bridge(valid: Bools, values: Doubles) -> Floats:
+    """Spread values [N, ...] of the valid frames over all frames [T, ...].
+
+    Gaps are filled linearly, the ends held.
+    """
     places, everywhere = np.flatnonzero(valid), np.arange(len(valid))
     columns = [
         np.interp(everywhere, places, column) for column in values.reshape(len(values), -1).T
     ]
-    return np.stack(columns, -1).reshape(len(valid), *values.shape[1:])
+    return np.stack(columns, -1).reshape(len(valid), *values.shape[1:]).astype(np.float32)
 
 
-def spread_over(valid: Bools, values: Doubles) -> Doubles:
-    """Spread values [N, ...] of the valid frames over all frames [T, ...]; NaN elsewhere."""
-    spread = np.full((len(valid), *values.shape[1:]), np.nan)
+def spread_over(valid: Bools, values: Doubles, elsewhere: float = np.nan) -> Floats:
+    """Spread values [N, ...] of the valid frames over all frames [T, ...]."""
+    spread = np.full((len(valid), *values.shape[1:]), elsewhere, np.float32)
     spread[valid] = values
     return spread
 

@@ -96,6 +96,7 @@ class PIXEL3DMM_PT_settings(_Sidebar, bpy.types.Panel):
         column = self.layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
+        column.prop(context.scene.pixel3dmm, "focal_35mm")
         column.prop(context.scene.pixel3dmm, "texture_size")
         column.prop(context.scene.pixel3dmm, "personal_shape")
 

@@ -23,6 +23,7 @@ class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
         filepath: str
         texture_size: str
         personal_shape: float
+        focal_35mm: float
     else:
         filepath: StringProperty(
             name="Photo",
@@ -35,6 +36,17 @@ class PIXEL3DMM_PG_scene(bpy.types.PropertyGroup):
             description="Side of the head's texture in pixels",
             items=TEXTURE_SIZES,
             default="2048",
+        )
+        focal_35mm: FloatProperty(
+            name="Focal Length",
+            description=(
+                "Focal length of the photo in mm, as on a full-frame camera (36 mm along the long "
+                "side); 0 takes it from the photo's EXIF data, or assumes a portrait lens"
+            ),
+            min=0.0,
+            soft_max=200.0,
+            default=0.0,
+            precision=0,
         )
         personal_shape: FloatProperty(
             name="Personal Shape",

@@ -31,6 +31,7 @@ class Wish:
     path: Path
     texture_size: int
     personal_shape: float
+    focal_35mm: float
 
 
 class TrackJob:
@@ -75,7 +76,7 @@ class TrackJob:
 
     def _ask(self) -> TrackFace:
         return TrackFace(
-            footage=read_footage(self._wish.path),
+            footage=read_footage(self._wish.path, self._wish.focal_35mm),
             texture_size=self._wish.texture_size,
             personal_shape=self._wish.personal_shape,
         )

@@ -52,7 +52,7 @@ class Equations:
         eliminated: list[tuple[Doubles, Doubles]] = []
         for block, mask in zip(self.blocks, free_views, strict=True):
             coupling = block.coupling * mask[:, None] * free
-            both = np.linalg.solve(
+            both = _solved(
                 _masked(block.hessian, mask, damping),
                 np.column_stack([coupling, -block.gradient * mask]),
             )
@@ -60,7 +60,7 @@ class Equations:
             schur = schur - coupling.T @ spread
             right = right - coupling.T @ alone
             eliminated.append((spread, alone))
-        shared = np.linalg.solve(schur, right) if len(right) else right
+        shared = _solved(schur, right) if len(right) else right
         return Step(shared, tuple(alone - spread @ shared for spread, alone in eliminated))
 
 
@@ -77,3 +77,7 @@ def _masked(hessian: Doubles, free: Bools, damping: float) -> Doubles:
     diagonal = np.where(free, np.diag(hessian) * (1.0 + damping) + 1e-9, 1.0)
     np.fill_diagonal(masked, diagonal)
     return masked
+
+
+def _solved(matrix: Doubles, right: Doubles) -> Doubles:
+    return np.asarray(np.linalg.solve(matrix, right), np.float64)

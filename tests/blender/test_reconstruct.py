@@ -30,7 +30,7 @@ def pump_until(condition, limit_s: float = 10.0) -> float:
 
 
 def start(path) -> TrackJob:
-    job = TrackJob(Wish(path, 64, 0.0))
+    job = TrackJob(Wish(path, 64, 0.0, 0.0))
     jobs.start(job)
     return job
 

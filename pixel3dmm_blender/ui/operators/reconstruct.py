@@ -56,6 +56,7 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
                     Path(bpy.path.abspath(path)),
                     int(chosen.texture_size),
                     float(chosen.personal_shape),
+                    float(chosen.focal_35mm),
                 )
             )
         )
