@@ -6,7 +6,6 @@ from __future__ import annotations
 import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pixel3dmm_blender.wire import (
     PROTOCOL,
@@ -18,19 +17,15 @@ from pixel3dmm_blender.wire import (
     TrackFace,
 )
 
+from .detect.detector import FaceDetector
+from .detect.weights import LICENCE
+from .device import choose_device, describe_device
+from .heads.catalogue import HEADS, available_heads, licence_of, load_head
+from .heads.model import HeadModel
 from .job import Job
 from .memory import resident_bytes
-
-if TYPE_CHECKING:
-    from .detect.detector import FaceDetector
-    from .heads.model import HeadModel
-    from .texture import Atlas
-
-
-def version() -> str:
-    """The version in the manifest, which lies beside this package in the repository and in an installed extension."""
-    manifest = Path(__file__).resolve().parent.parent / "blender_manifest.toml"
-    return str(tomllib.loads(manifest.read_text("utf-8"))["version"])
+from .pipeline import track_face
+from .texture import Atlas, load_atlas
 
 
 class Handlers:
@@ -46,8 +41,6 @@ class Handlers:
         if isinstance(request, Hello):
             return self.greet(request)
         if isinstance(request, TrackFace):
-            from .pipeline import track_face
-
             return track_face(request, self, job)
         raise StreamCorrupt(f"{type(request).__name__} is not a request.")
 
@@ -56,31 +49,26 @@ class Handlers:
         if hello.protocol != PROTOCOL:
             raise ProtocolMismatch(
                 f"Blender's side speaks protocol {hello.protocol}, the engine {PROTOCOL}.",
-                "Restart Blender after an update of the extension; if that does not help, reinstall the engine.",
+                "Restart Blender after an update; if that does not help, reinstall the engine.",
             )
-        from .heads.catalogue import available_heads
-
+        heads = available_heads(self.models)
         return Ready(
             protocol=PROTOCOL,
             version=version(),
-            device="cpu",
-            heads=available_heads(self.models),
+            device=describe_device(choose_device()),
+            heads=heads,
             priors=("landmarks",),
-            licences=(),
+            licences=(LICENCE, *map(licence_of, heads)),
             memory_bytes=resident_bytes(),
         )
 
     @cached_property
     def detector(self) -> FaceDetector:
         """The face networks."""
-        from .detect.detector import FaceDetector
-
         return FaceDetector(self.models)
 
     def head(self, name: str) -> HeadModel:
         """A head model by its name; the default one for an empty name."""
-        from .heads.catalogue import HEADS, load_head
-
         name = name or HEADS[0]
         if name not in self._heads:
             self._heads[name] = load_head(name, self.models)
@@ -88,9 +76,13 @@ class Handlers:
 
     def atlas(self, model: HeadModel, size: int) -> Atlas:
         """The texture layout of a head."""
-        from .texture import load_atlas
-
         key = (model.name, size)
         if key not in self._atlases:
             self._atlases[key] = load_atlas(model, size, self.models / "cache")
         return self._atlases[key]
+
+
+def version() -> str:
+    """Read the version out of the manifest, which lies beside this package wherever it is installed."""
+    manifest = Path(__file__).resolve().parent.parent / "blender_manifest.toml"
+    return str(tomllib.loads(manifest.read_text("utf-8"))["version"])

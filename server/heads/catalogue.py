@@ -18,6 +18,11 @@ def available_heads(models: Path) -> tuple[str, ...]:
     return tuple(name for name in HEADS if makehuman.is_present(models))
 
 
+def licence_of(name: str) -> str:
+    """Say what a head is made with and whether commercial use is allowed."""
+    return {makehuman.NAME: makehuman.LICENCE}[name]
+
+
 def load_head(name: str, models: Path) -> HeadModel:
     """Load a head by name from the files in the models folder; its cache is ``models/cache``.
 

@@ -98,7 +98,7 @@ def test_a_remote_engine_gets_pixels_top_row_first(add_on, monkeypatch, tmp_path
     pixels = np.random.default_rng(5).integers(0, 256, (6, 9, 3)).astype(np.uint8)
     (tmp_path / "photo.png").write_bytes(encode_png(pixels))
 
-    sent = footage.read_footage(tmp_path / "photo.png")
+    sent = footage.read_footage(tmp_path / "photo.png", 0.0)
 
     assert sent.path == ""
     np.testing.assert_array_equal(sent.pixels, pixels)
@@ -110,6 +110,6 @@ def test_a_text_file_for_a_remote_engine_is_refused(add_on, monkeypatch, tmp_pat
     (tmp_path / "photo.jpg").write_text("hello")
 
     with pytest.raises(FootageUnreadable):
-        footage.read_footage(tmp_path / "photo.jpg")
+        footage.read_footage(tmp_path / "photo.jpg", 0.0)
 
     assert len(bpy.data.images) == 0

@@ -5,5 +5,6 @@ from __future__ import annotations
 
 from .assemble import NAME
 from .entry import hm08_vertices, is_present, load
+from .looks import LICENCE
 
-__all__ = ["NAME", "hm08_vertices", "is_present", "load"]
+__all__ = ["LICENCE", "NAME", "hm08_vertices", "is_present", "load"]
