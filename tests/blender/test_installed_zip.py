@@ -63,9 +63,13 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_the_zip_installs_enables_reconstructs_and_uninstalls(archive: Path, tmp_path: Path) -> None:
+def test_the_zip_installs_enables_reconstructs_and_uninstalls(
+    archive: Path, tmp_path: Path
+) -> None:
     if not os.environ.get("PIXEL3DMM_ENGINE_PYTHON"):
-        pytest.skip("no engine: run through build.py, or set PIXEL3DMM_ENGINE_PYTHON and PIXEL3DMM_MODELS")
+        pytest.skip(
+            "no engine: run through build.py, or set PIXEL3DMM_ENGINE_PYTHON and PIXEL3DMM_MODELS"
+        )
     script = tmp_path / "install.py"
     script.write_text(textwrap.dedent(REPOSITORY_INDEX) + textwrap.dedent(SCRIPT))
 
@@ -87,5 +91,9 @@ def test_the_zip_holds_no_model_and_no_test(archive: Path) -> None:
     names = zipfile.ZipFile(archive).namelist()
 
     assert "server/__main__.py" in names
-    assert not [name for name in names if name.startswith("tests/") or name.endswith((".tflite", ".whl", ".pyc"))]
+    assert not [
+        name
+        for name in names
+        if name.startswith("tests/") or name.endswith((".tflite", ".whl", ".pyc"))
+    ]
     assert archive.stat().st_size < 1_000_000
