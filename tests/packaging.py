@@ -41,4 +41,6 @@ def stage_extension(folder: Path) -> Path:
 
 
 def _call(tool: Path, *arguments: str) -> int:
-    return subprocess.run([sys.executable, str(tool), *arguments], timeout=LIMIT_S, check=False).returncode
+    return subprocess.run(
+        [sys.executable, str(tool), *arguments], timeout=LIMIT_S, check=False
+    ).returncode
