@@ -51,6 +51,8 @@ class PIXEL3DMM_PT_reconstruct(_Sidebar, bpy.types.Panel):
         else:
             row = layout.row()
             row.scale_y = 1.6
+            # Else its poll is asked on behalf of the viewport, and the photo is not missed.
+            row.operator_context = "INVOKE_DEFAULT"
             row.operator("pixel3dmm.reconstruct_face", icon="USER")
         error = jobs.last_error()
         if error is not None:
