@@ -21,7 +21,7 @@ from pixel3dmm_blender.wire import (
     TrackFace,
 )
 
-from .handlers import Handlers
+from .engine import Engine
 from .job import Job
 from .output import write_results
 from .pipeline import track_face, track_photos
@@ -51,14 +51,14 @@ class Order:
 def main() -> int:
     """Reconstruct every file; 0 only if all of them succeeded."""
     order = read_order(sys.argv[1:])
-    engine = Handlers(order.models)
+    engine = Engine(order.models)
     failed = run_together(order, engine) if order.same_person else run_apart(order, engine)
     if failed:
         print(f"{failed} of {len(order.files)} inputs failed.", file=sys.stderr)
     return 1 if failed else 0
 
 
-def run_apart(order: Order, engine: Handlers) -> int:
+def run_apart(order: Order, engine: Engine) -> int:
     """Reconstruct every file for itself; returns how many failed."""
     failed = 0
     for file in order.files:
@@ -70,7 +70,7 @@ def run_apart(order: Order, engine: Handlers) -> int:
     return failed
 
 
-def run_together(order: Order, engine: Handlers) -> int:
+def run_together(order: Order, engine: Engine) -> int:
     """Reconstruct photos of one person with one identity; returns how many failed."""
     found: list[tuple[Path, Sighting]] = []
     job, failed = Job(_show), 0
@@ -115,7 +115,7 @@ def _request(order: Order, file: Path) -> TrackFace:
     return TrackFace(footage=Footage(path=str(file)), head=order.request.head)
 
 
-def _sight(photo: Footage, engine: Handlers, job: Job) -> Sighting:
+def _sight(photo: Footage, engine: Engine, job: Job) -> Sighting:
     if is_clip_footage(photo):
         raise FootageUnreadable(
             "It is a clip, and --same-person takes photos.", "Reconstruct clips on their own."
@@ -124,7 +124,7 @@ def _sight(photo: Footage, engine: Handlers, job: Job) -> Sighting:
     return sight_photo(photo, engine.detector, job)
 
 
-def _finish(order: Order, file: Path, tracked: Tracked, engine: Handlers) -> None:
+def _finish(order: Order, file: Path, tracked: Tracked, engine: Engine) -> None:
     folder = order.folder(file)
     write_results(
         folder, Footage(path=str(file)), tracked, engine.head(order.request.head), order.meshes

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from pixel3dmm_blender.wire import Doubles, Footage, Texture, Tracked, TrackFace
 
+from .engine import Engine
 from .footage import read_footage
 from .heads.rig import make_rig
 from .heads.view import view_angles
@@ -20,12 +19,9 @@ from .solved import Solved
 from .texture import Shot, bake_texture
 from .track import make_track, spread_over
 
-if TYPE_CHECKING:
-    from .handlers import Handlers
-
 
 def hand_over(
-    request: TrackFace, solved: Solved, sightings: tuple[Sighting, ...], engine: Handlers, job: Job
+    request: TrackFace, solved: Solved, sightings: tuple[Sighting, ...], engine: Engine, job: Job
 ) -> Tracked:
     """Put the answer together from a solved person and all frames of the footage, with and without a face."""
     valid = np.array([sighting.landmarks is not None for sighting in sightings])
@@ -47,7 +43,7 @@ def hand_over(
 
 
 def take_texture(
-    request: TrackFace, solved: Solved, sightings: tuple[Sighting, ...], engine: Handlers
+    request: TrackFace, solved: Solved, sightings: tuple[Sighting, ...], engine: Engine
 ) -> Texture:
     """Bake the texture from the frame that shows the face best."""
     best = _best_view(solved)

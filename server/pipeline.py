@@ -3,20 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pixel3dmm_blender.wire import NoFaceFound, Tracked, TrackFace
 
+from .engine import Engine
 from .handover import hand_over
 from .job import Job
 from .sight import Sighting, is_clip_footage, observe, sight_clip, sight_photo
 from .solved import Solved, make_fitter, personalise
 
-if TYPE_CHECKING:
-    from .handlers import Handlers
 
-
-def track_face(request: TrackFace, engine: Handlers, job: Job) -> Tracked:
+def track_face(request: TrackFace, engine: Engine, job: Job) -> Tracked:
     """Reconstruct the face in one photo or clip."""
     job.report(0.02, "Loading the head")
     engine.head(request.head)
@@ -28,7 +24,7 @@ def track_face(request: TrackFace, engine: Handlers, job: Job) -> Tracked:
 
 
 def track_photos(
-    request: TrackFace, sightings: tuple[Sighting, ...], engine: Handlers, job: Job
+    request: TrackFace, sightings: tuple[Sighting, ...], engine: Engine, job: Job
 ) -> tuple[Tracked, ...]:
     """Reconstruct one person from one or several photos: one identity, as many results as photos."""
     job.report(0.5, "Fitting the head")
@@ -44,7 +40,7 @@ def track_photos(
     )
 
 
-def track_clip(request: TrackFace, engine: Handlers, job: Job) -> Tracked:
+def track_clip(request: TrackFace, engine: Engine, job: Job) -> Tracked:
     """Reconstruct one person over the frames of a clip; frames without a face are bridged and marked invalid."""
     model = engine.head(request.head)
     fitter = make_fitter(model)

@@ -31,7 +31,8 @@ from pixel3dmm_blender.wire import (
     write_message,
 )
 
-from .handlers import Handlers
+from .engine import Engine
+from .handlers import answer
 from .job import Job
 
 
@@ -44,7 +45,7 @@ def main() -> None:
         "--idle-minutes", type=float, default=0.0, help="exit after so long without a request"
     )
     options = parser.parse_args()
-    server = Server(sys.stdin.buffer, replies, Handlers(options.models))
+    server = Server(sys.stdin.buffer, replies, Engine(options.models))
     threading.Thread(target=_exit_after, args=(server.ended,), daemon=True).start()
     server.run(options.idle_minutes * 60 or None)
     os._exit(0)  # the reader thread may sit in a read for ever
@@ -60,10 +61,10 @@ def _exit_after(ended: threading.Event) -> None:
 class Server:
     """One conversation: a reader thread that fills a queue, and the loop that empties it."""
 
-    def __init__(self, requests: BinaryIO, replies: BinaryIO, handlers: Handlers) -> None:
+    def __init__(self, requests: BinaryIO, replies: BinaryIO, engine: Engine) -> None:
         self._requests = requests
         self._replies = replies
-        self._handlers = handlers
+        self._engine = engine
         self._writing = threading.Lock()
         self._waiting: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._cancelled: dict[int, threading.Event] = {}
@@ -108,7 +109,7 @@ class Server:
             self._write(message.id, progress)
 
         try:
-            return self._handlers.answer(message.record, Job(report, self._cancelled[message.id]))
+            return answer(message.record, self._engine, Job(report, self._cancelled[message.id]))
         except Pixel3dmmError as error:
             return fault_of(error)
         except MemoryError:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pixel3dmm_blender.wire import Cancelled, FaceTrack, Footage, Progress, Tracked, TrackFace
-from server.handlers import Handlers
+from server.engine import Engine
 from server.heads.deform import expressed, neutral
 from server.job import Job
 from server.pipeline import track_face, track_photos
@@ -24,12 +24,12 @@ needs_photos = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def engine(models: Path) -> Handlers:
-    return Handlers(models)
+def engine(models: Path) -> Engine:
+    return Engine(models)
 
 
 @pytest.fixture(scope="module")
-def astronaut_tracked(engine: Handlers, astronaut_path: Path) -> Tracked:
+def astronaut_tracked(engine: Engine, astronaut_path: Path) -> Tracked:
     return track_face(
         TrackFace(footage=Footage(path=str(astronaut_path)), texture_size=512), engine, Job()
     )
@@ -65,7 +65,7 @@ def test_the_identity_stays_within_three_sigma(astronaut_tracked: Tracked) -> No
     assert np.abs(astronaut_tracked.track.identity).max() < 3.0
 
 
-def test_a_users_focal_length_is_kept(engine: Handlers, astronaut_path: Path) -> None:
+def test_a_users_focal_length_is_kept(engine: Engine, astronaut_path: Path) -> None:
     footage = Footage(path=str(astronaut_path), focal_35mm=50.0)
 
     tracked = track_face(TrackFace(footage=footage, texture_size=0), engine, Job())
@@ -76,7 +76,7 @@ def test_a_users_focal_length_is_kept(engine: Handlers, astronaut_path: Path) ->
 
 
 def test_the_track_posed_from_the_wire_falls_on_the_fitted_landmarks(
-    engine: Handlers, astronaut_tracked: Tracked
+    engine: Engine, astronaut_tracked: Tracked
 ) -> None:
     model = engine.head("makehuman")
     track = astronaut_tracked.track
@@ -93,7 +93,7 @@ def test_the_track_posed_from_the_wire_falls_on_the_fitted_landmarks(
 
 
 def test_progress_rises_to_the_end_and_names_its_stages(
-    engine: Handlers, astronaut_path: Path
+    engine: Engine, astronaut_path: Path
 ) -> None:
     seen: list[Progress] = []
 
@@ -110,7 +110,7 @@ def test_progress_rises_to_the_end_and_names_its_stages(
     }
 
 
-def test_a_cancelled_job_stops_within_half_a_second(engine: Handlers, astronaut_path: Path) -> None:
+def test_a_cancelled_job_stops_within_half_a_second(engine: Engine, astronaut_path: Path) -> None:
     cancelled = threading.Event()
     asked = [0.0]
 
@@ -130,7 +130,7 @@ def test_a_cancelled_job_stops_within_half_a_second(engine: Handlers, astronaut_
 
 
 def test_personal_shape_lowers_the_error_and_moves_the_face_by_millimetres_only(
-    engine: Handlers, astronaut_path: Path, astronaut_tracked: Tracked
+    engine: Engine, astronaut_path: Path, astronaut_tracked: Tracked
 ) -> None:
     request = TrackFace(
         footage=Footage(path=str(astronaut_path)), texture_size=0, personal_shape=1.0
@@ -144,7 +144,7 @@ def test_personal_shape_lowers_the_error_and_moves_the_face_by_millimetres_only(
 
 
 @needs_photos
-def test_two_photos_of_one_person_share_an_identity(engine: Handlers) -> None:
+def test_two_photos_of_one_person_share_an_identity(engine: Engine) -> None:
     paths = [PHOTOS / "person_a_0.jpg", PHOTOS / "person_a_1.jpg"]
     request = TrackFace(footage=Footage(), texture_size=0)
     sightings = tuple(
@@ -160,7 +160,7 @@ def test_two_photos_of_one_person_share_an_identity(engine: Handlers) -> None:
 
 
 @needs_photos
-def test_a_neutral_photo_stays_neutral(engine: Handlers) -> None:
+def test_a_neutral_photo_stays_neutral(engine: Engine) -> None:
     request = TrackFace(footage=Footage(path=str(PHOTOS / "person_a_0.jpg")), texture_size=0)
 
     expression = track_face(request, engine, Job()).track.expression[0]
@@ -170,7 +170,7 @@ def test_a_neutral_photo_stays_neutral(engine: Handlers) -> None:
 
 
 @needs_photos
-def test_a_smiling_photo_smiles(engine: Handlers) -> None:
+def test_a_smiling_photo_smiles(engine: Engine) -> None:
     request = TrackFace(footage=Footage(path=str(PHOTOS / "person_a_1.jpg")), texture_size=0)
 
     track = track_face(request, engine, Job()).track
@@ -180,7 +180,7 @@ def test_a_smiling_photo_smiles(engine: Handlers) -> None:
 
 
 @needs_photos
-def test_one_photo_and_two_agree_on_the_identity_to_two_millimetres(engine: Handlers) -> None:
+def test_one_photo_and_two_agree_on_the_identity_to_two_millimetres(engine: Engine) -> None:
     model = engine.head("makehuman")
     request = TrackFace(footage=Footage(), texture_size=0)
     photos = [PHOTOS / "person_a_0.jpg", PHOTOS / "person_a_1.jpg"]
@@ -199,7 +199,7 @@ def test_one_photo_and_two_agree_on_the_identity_to_two_millimetres(engine: Hand
 
 
 @needs_photos
-def test_a_clip_is_tracked_frame_by_frame(engine: Handlers) -> None:
+def test_a_clip_is_tracked_frame_by_frame(engine: Engine) -> None:
     footage = Footage(path=str(PHOTOS / "clip_1.mp4"), first=10, last=40, step=5)
 
     tracked = track_face(TrackFace(footage=footage, texture_size=256), engine, Job())
