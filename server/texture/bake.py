@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from pixel3dmm_blender.wire import Bools, Texture
@@ -14,17 +12,16 @@ from server.texture.atlas import Atlas
 from server.texture.colors import to_srgb
 from server.texture.eyes import paint_eyes, white_level
 from server.texture.hair import paint_hair, paint_lashes
+from server.texture.haircut import find_hair
 from server.texture.mouth import paint_mouth
 from server.texture.shot import Shot, crop_shot, shrink_shot
 from server.texture.skin import find_skin
-from server.texture.skin_paint import cover_with_photo, paint_skin, prepare
+from server.texture.skin_paint import paint_skin, prepare
 
 _FACE_SHARE = 0.32
 """Face height against the texture's side: photos larger than that are shrunk first, which also removes aliasing."""
 _MASK_FACE_PX = 240.0
 """Face height at which masks and depths are found."""
-_HAIR_SHARE = 0.55
-"""How much of the photo's hair lies over painted strands: more looks pasted on."""
 
 
 def bake_texture(model: HeadModel, atlas: Atlas, shot: Shot) -> Texture:
@@ -52,10 +49,9 @@ def bake_texture(model: HeadModel, atlas: Atlas, shot: Shot) -> Texture:
         paint_mouth(model, atlas, white_level(shot) ** 0.5),
     ):
         color[texels] = values
-    for strands in (paint_lashes(model, atlas), paint_hair(model, atlas, skin.hair)):
+    evidence = find_hair(model, small, skin, seen)
+    for strands in (paint_lashes(model, atlas), paint_hair(model, atlas, evidence)):
         color[strands.texels], alpha[strands.texels] = strands.color, strands.alpha
-    seen = replace(seen, trust=skin.hair_weight)
-    cover_with_photo(color, atlas, atlas.of_slot(model, "hair"), seen, _HAIR_SHARE)
     return _unfold(atlas, color, alpha, observed)
 
 

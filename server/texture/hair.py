@@ -11,12 +11,14 @@ from scipy.spatial import KDTree
 from server.heads.model import HeadModel
 from server.raster import Indices, Reals
 from server.texture.atlas import Atlas
+from server.texture.haircut import Evidence
 from server.texture.noise import value_noise
+from server.texture.skin_paint import seen_texels
 
 _FADE_M = 0.014
 """Width over which the cap's edge goes from nothing to full."""
-_SHEEN = 0.8
-"""Share of a photo's hair colour that is not its shine."""
+_PHOTO_SHARE = 0.9
+"""How much of the photo's hair lies over the painted strands, which have its colours already."""
 _LASH = np.array([0.012, 0.009, 0.008], np.float32)
 
 
@@ -31,21 +33,36 @@ class Strands:
     """[n] 0..1."""
 
 
-def paint_hair(model: HeadModel, atlas: Atlas, hair: Reals | None) -> Strands:
-    """Colour the hair slot in one hair colour [3]; None = bald, fully transparent."""
+def paint_hair(model: HeadModel, atlas: Atlas, evidence: Evidence) -> Strands:
+    """Colour the hair slot: strands in the photo's colours, and the photo itself where it shows this head's hair."""
     texels = atlas.of_slot(model, "hair")
-    if not len(texels) or hair is None:
+    if not len(texels) or evidence.hair is None:
         bare = np.tile(np.array([0.2, 0.14, 0.1], np.float32), (len(texels), 1))
         return Strands(texels, bare, np.zeros(len(texels), np.float32))
     rest = atlas.spread(model.template, texels)
     dense = atlas.spread(_density(model)[:, None], texels)[:, 0]
     around, along = _combed(rest, model)
-    strand = value_noise(np.stack([around, along], axis=1), np.array([220.0, 14.0]), 3)
-    fine = value_noise(np.stack([around, along], axis=1), np.array([520.0, 22.0]), 4)
-    lock = value_noise(np.stack([around, along], axis=1), np.array([34.0, 5.0]), 5)
-    bright = np.exp(0.28 * strand + 0.22 * fine + 0.22 * lock)
-    ragged = 1.5 * dense + (0.30 * strand + 0.40 * fine + 0.25 * lock) * (dense < 0.95) - 0.25
-    return Strands(texels, _SHEEN * hair * bright[:, None], _smooth(ragged))
+    # Locks wander sideways on their way down.
+    around = around + 0.006 * value_noise(
+        np.stack([around, along], axis=1), np.array([45.0, 22.0]), 8
+    )
+    strand = value_noise(np.stack([around, along], axis=1), np.array([330.0, 16.0]), 3)
+    fine = value_noise(np.stack([around, along], axis=1), np.array([900.0, 24.0]), 4)
+    lock = value_noise(np.stack([around, along], axis=1), np.array([90.0, 11.0]), 5)
+    bright = np.exp(0.26 * strand + 0.22 * fine + 0.24 * lock - 0.05)
+    frayed = 0.30 * strand + 0.35 * fine + 0.25 * lock
+    alpha = _smooth(1.6 * dense + frayed * (dense < 0.95) - 0.25)
+    color = atlas.spread(evidence.color, texels) * bright[:, None]
+    for sight, own in ((evidence.seen.mirrored, 0.0), (evidence.seen.direct, 1.0)):
+        chosen = seen_texels(atlas, texels, sight)
+        found = evidence.at(atlas, texels[chosen], sight)
+        free = 1.0 if own else 1.0 - evidence.known(atlas, texels[chosen])
+        alpha[chosen] *= 1.0 - free * found.bare
+        cut = _smooth(1.35 * found.hair + 0.5 * frayed[chosen] * (found.hair < 0.97) - 0.2)
+        alpha[chosen] = np.maximum(alpha[chosen], free * found.sure * cut)
+        share = free * _PHOTO_SHARE * found.square * found.hair
+        color[chosen] += share[:, None] * (found.color - color[chosen])
+    return Strands(texels, color, alpha)
 
 
 def paint_lashes(model: HeadModel, atlas: Atlas) -> Strands:

@@ -13,13 +13,13 @@ from server.texture.atlas import Atlas
 from server.texture.fill import mesh_edges
 from server.texture.noise import value_noise
 
-_TOOTH = np.array([0.80, 0.74, 0.64], np.float32)
-_TIP = np.array([0.74, 0.72, 0.67], np.float32)
-_NECK = np.array([0.52, 0.38, 0.25], np.float32)
+_TOOTH = np.array([0.95, 0.90, 0.81], np.float32)
+_TIP = np.array([0.91, 0.88, 0.82], np.float32)
+_NECK = np.array([0.74, 0.60, 0.46], np.float32)
 _GUM = np.array([0.36, 0.13, 0.115], np.float32)
 _TONGUE = np.array([0.36, 0.125, 0.11], np.float32)
 _CAVITY = np.array([0.24, 0.07, 0.06], np.float32)
-_CROWN_M = 0.009
+_CROWN_M = 0.0135
 """Height of a crown; beyond it there is gum."""
 _GAP_SHARE = 0.18
 """Share of a crown's half width that darkens towards its neighbour."""
@@ -57,8 +57,8 @@ def _paint_teeth(model: HeadModel, atlas: Atlas, texels: Indices) -> Reals:
     color = _mix(np.tile(_TOOTH, (len(texels), 1)), _TIP, 1.0 - _step(0.0, 0.003, height))
     color = _mix(color, _NECK, 0.6 * _step(0.45 * _CROWN_M, _CROWN_M, height))
     color = _mix(color, _GUM, _step(_CROWN_M - 0.0004, _CROWN_M + 0.0004, height))
-    shade = (1.0 - 0.5 * _step(1.0 - _GAP_SHARE, 1.0, side)) * (
-        1.0 - 0.45 * _step(0.010, 0.040, depth)
+    shade = (1.0 - 0.35 * _step(1.0 - _GAP_SHARE, 1.0, side)) * (
+        1.0 - 0.35 * _step(0.012, 0.040, depth)
     )
     return (color * shade[:, None]).astype(np.float32)
 

@@ -31,6 +31,12 @@ _TOLERANCE = 2.8
 """Distance from the skin's colour, in spreads, that is still skin."""
 _BRIGHTER = 0.45
 """How much a brighter pixel counts as different, against a darker one."""
+_HAIR_SPREAD = np.array([[0.5, 0.09, 0.13], [0.7, 0.16, 0.24]], np.float32)
+"""Hair is never taken to vary less or more: locks shade each other, but keep their hue."""
+_DARKER_HAIR = 0.5
+"""How much a darker pixel counts as different: hair falls into its own shadow."""
+_HAIR_TOLERANCE = 2.8
+"""Distance from the hair's colour, in spreads, that is still hair."""
 _BALD_SHARE = 0.6
 """With more skin than this above the forehead, there is no hair to paint."""
 
@@ -49,6 +55,8 @@ class Skin:
     """[3] linear: median of the hair above the forehead; None where skin goes on."""
     hair_weight: Reals
     """[H, W] 0..1: looks like that hair, outside the face."""
+    bare_weight: Reals
+    """[H, W] 0..1: looks like skin and hangs together with the face, up to above the usual hairline."""
 
 
 def find_skin(shot: Shot) -> Skin:
@@ -64,6 +72,7 @@ def find_skin(shot: Shot) -> Skin:
         chromatic(blurred), inner & ~features, _lower_face(points, shape) & ~features
     )
     allowed = polygon_mask(outline(points, FACE_OVAL, 1.1), shape)
+    around = polygon_mask(outline(points, FACE_OVAL, 1.5), shape)
     kept = inner | _mask_of(points, (BROW_RIGHT, BROW_LEFT, LIPS_OUTER), shape, 1.5 * unit)
     candidate = allowed & (kept | (distance < _TOLERANCE))
     candidate = touching(opened(candidate, round(0.8 * unit)) | kept, kept)
@@ -72,7 +81,16 @@ def find_skin(shot: Shot) -> Skin:
     chosen = linear[inner & ~features] if (inner & ~features).any() else linear.reshape(-1, 3)
     color = np.median(chosen, axis=0).astype(np.float32)
     hair, like_hair = _find_hair(linear, points, distance, unit)
-    return Skin(weight, color, _lips_color(linear, points, color), hair, like_hair)
+    free = ~polygon_mask(inner_face(points), shape)
+    bare = touching(opened(around & (distance < _TOLERANCE), round(0.8 * unit)) | kept, kept)
+    return Skin(
+        weight,
+        color,
+        _lips_color(linear, points, color),
+        hair,
+        soften(_without_holes(like_hair, bare) & free, 0.0, 2.0 * unit),
+        soften(bare, 0.0, 2.0 * unit),
+    )
 
 
 def _features(points: Reals, shape: tuple[int, int], unit: float) -> Bools:
@@ -119,10 +137,10 @@ def _distance(features: Reals, skin: Bools, lower: Bools) -> Reals:
 
 def _find_hair(
     linear: Reals, points: Reals, distance: Reals, unit: float
-) -> tuple[Reals | None, Reals]:
+) -> tuple[Reals | None, Bools]:
     """Median colour of what is not skin in a band above the forehead, and where the picture looks like it."""
     shape = distance.shape
-    nothing = np.zeros(shape, np.float32)
+    nothing = np.zeros(shape, bool)
     band = polygon_mask(outline(points, FACE_OVAL, 1.3), shape) & ~polygon_mask(
         outline(points, FACE_OVAL, 1.0), shape
     )
@@ -132,15 +150,27 @@ def _find_hair(
     other = band & (distance > _TOLERANCE)
     if np.count_nonzero(other) < (1.0 - _BALD_SHARE) * np.count_nonzero(band):
         return None, nothing
-    features = chromatic(ndimage.gaussian_filter(linear, (unit, unit, 0)))
+    features = chromatic(ndimage.gaussian_filter(linear, (0.6 * unit, 0.6 * unit, 0)))
     middle = np.median(features[other], axis=0)
-    spread = np.maximum(
-        1.48 * np.median(np.abs(features[other] - middle), axis=0), 1.5 * _SPREAD_FLOOR
-    )
-    away = np.sqrt((((features - middle) / spread) ** 2).sum(axis=-1))
-    like = (away < 2.5) & (distance > _TOLERANCE) & ~polygon_mask(inner_face(points), shape)
-    color = np.median(linear[other & like if (other & like).any() else other], axis=0)
-    return color.astype(np.float32), soften(opened(like, 2), 0.0, 2.0 * unit)
+    spread = 1.48 * np.median(np.abs(features[other] - middle), axis=0)
+    # What lies beside a narrow head is a good part background, which must not widen the range.
+    spread = np.clip(spread, _HAIR_SPREAD[0], _HAIR_SPREAD[1])
+    scaled = (features - middle) / spread
+    scaled[..., 0] *= np.where(scaled[..., 0] < 0.0, _DARKER_HAIR, 1.0)
+    away = np.sqrt((scaled**2).sum(axis=-1))
+    free = ~polygon_mask(inner_face(points), shape)
+    like = opened((away < _HAIR_TOLERANCE) & (distance > _TOLERANCE) & free, round(0.8 * unit))
+    core = other & like
+    if not core.any():
+        return np.median(linear[other], axis=0).astype(np.float32), nothing
+    like = free & touching(np.asarray(ndimage.binary_closing(like, iterations=round(2.0 * unit))), core)
+    color = np.median(linear[core], axis=0)
+    return color.astype(np.float32), like
+
+
+def _without_holes(hair: Bools, bare: Bools) -> Bools:
+    """Close what hair and skin enclose: locks too dark or too bright to be known."""
+    return np.asarray(ndimage.binary_fill_holes(hair | bare)) & ~bare & hair.any()
 
 
 def _lips_color(linear: Reals, points: Reals, skin: Reals) -> Reals:

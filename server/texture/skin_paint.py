@@ -41,6 +41,8 @@ _REACH_EDGES = 9.0
 """How far the fill carries before it drifts to the median skin."""
 _LIPS_PULL = 0.3
 """How strongly what the mouth hid of the lips takes their median colour, against one edge."""
+_EAR_TINT = np.array([0.03, -0.09, -0.09], np.float32)
+"""Ears are a little redder than the skin around them."""
 _DARK = 0.012
 """Added before dividing, so that noise in the dark stays noise."""
 _GAIN_RANGE = (0.4, 2.5)
@@ -104,14 +106,6 @@ def paint_skin(
     return texels, color, observed
 
 
-def cover_with_photo(color: Reals, atlas: Atlas, texels: Indices, seen: Seen, most: float) -> None:
-    """Lay the photo over the colours [N, 3] of some texels, on both sides, with a share of ``most`` where trusted."""
-    for sight in (seen.mirrored, seen.direct):
-        here = texels[seen_texels(atlas, texels, sight)]
-        share, photo = read_photo(atlas, here, sight, seen)
-        color[here] += most * share[:, None] * (photo - color[here])
-
-
 def _base(
     model: HeadModel, shot: Shot, skin: Skin, seen: Seen
 ) -> tuple[Reals, tuple[Reals, Reals]]:
@@ -137,7 +131,8 @@ def _base(
     pull = pull + _LIPS_PULL * lips[:, 0]
     gain = np.clip(1.0 / light, *_GAIN_RANGE)[:, None].repeat(3, axis=1)
     carried = np.clip(gain[model.mirror] * np.exp(balance), *_GAIN_RANGE)
-    return fill_harmonic(laplacian, values, _HOLD * weight**2, target, pull), (gain, carried)
+    filled = fill_harmonic(laplacian, values, _HOLD * weight**2, target, pull)
+    return filled * (1.0 + _group(model, "ears")[:, None] * _EAR_TINT), (gain, carried)
 
 
 def _read(sight: Sight, seen: Seen) -> tuple[Reals, Reals]:

@@ -21,7 +21,7 @@ from .joints import JOINT_NAMES, JOINT_PARENTS, joint_drivers, joint_positions, 
 from .looks import LICENCE, MATERIALS
 from .parts import Part, bind_affinely
 from .regions import GROUP_NAMES, head_groups, lip_height, read_masks, skin_groups
-from .skin import build_skin
+from .skin import build_cap, build_skin
 from .sliders import average_adult
 from .teeth import LOWER, UPPER, build_teeth
 
@@ -75,13 +75,15 @@ def build_head(wheel: Path, digest: str, measured: Measured) -> CachedHead:
 def _parts(cage: Cage, ears: Doubles) -> tuple[tuple[Part, ...], Doubles]:
     seam = lip_height(cage)
     hair, density = build_hair(cage, ears)
+    skin = build_skin(cage)
     parts = (
-        build_skin(cage),
+        skin,
         build_eye("eye_L", cage.group("helper-l-eye"), cage.points),
         build_eye("eye_R", cage.group("helper-r-eye"), cage.points),
         build_teeth(UPPER, cage.group("helper-upper-teeth"), seam, cage.points),
         build_teeth(LOWER, cage.group("helper-lower-teeth"), seam, cage.points),
         hair,
+        build_cap(skin),
     )
     return parts, density
 

@@ -61,7 +61,8 @@ BODY_ISLANDS = {
 
 HEAD_ISLANDS = {
     "skin": Window(0.005, 0.305, 0.995, 0.995),
-    "bust": Window(0.25, 0.01, 0.55, 0.155),
+    "bust": Window(0.25, 0.01, 0.55, 0.153),
+    "cap": Window(0.25, 0.157, 0.55, 0.166),
     "cavity": Window(0.25, 0.17, 0.40, 0.29),
     "socket_R": Window(0.13, 0.09, 0.18, 0.16),
     "socket_L": Window(0.19, 0.09, 0.24, 0.16),

@@ -14,9 +14,11 @@ from .eyes import lid_ring, refit_eye, turn_eye
 from .population import Ground, remove_similarity, span_population
 from .sliders import OWN_PARAMETERS, Slider, average_adult, read_macros, read_slider, read_sliders
 
-CUT_MM = 560.0
-"""Height of the bust's edge: one loop, still by every expression."""
-CAGE_MM = 530.0
+CUT_MM = 522.0
+"""Level of the bust's edge, see `bust_level`: one loop, still by every expression."""
+BUST_BEND_PER_MM = 0.0037
+"""How much the edge rises towards the shoulders: it leaves about 115 mm of them at each side."""
+CAGE_MM = 492.0
 COMPONENTS = 80
 NECK_SIGMA = 0.25
 """What 1 means for the neck's own parameters, in slider units."""
@@ -106,11 +108,16 @@ def read_cage(archive: MakeHumanArchive) -> Cage:
     )  # fmt: skip
 
 
+def bust_level(points: Doubles) -> Doubles:
+    """Height of points [V, 3] against a bowl that opens upwards: a classic bust ends on one level of it, [V] mm."""
+    return points[:, 1] - BUST_BEND_PER_MM * points[:, 0] ** 2
+
+
 def _select(mesh: BaseMesh, adult: Doubles, mirror: Ints) -> Cage:
     of_head = np.isin(mesh.groups, ("body", *HELPERS)) | (
         np.char.find(mesh.groups, "eyelashes") >= 0
     )
-    kept = of_head & np.all(adult[mesh.quads, 1] > CAGE_MM, axis=1)
+    kept = of_head & np.all(bust_level(adult)[mesh.quads] > CAGE_MM, axis=1)
     hm08 = np.unique(mesh.quads[kept])
     index = np.full(len(adult), -1, np.int32)
     index[hm08] = np.arange(len(hm08))

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The hair cap: a thin shell over the scalp that fades out at the hairline.
+"""The hair: a shell of short hair over the scalp, and over the forehead as far as a fringe may fall.
 
-Its quads are those of the scalp, lifted along the normals; the group ``hair`` holds how dense the hair is (1
-on the scalp, falling to 0 over the hairline), and the texture turns that into alpha.
+Its quads are those of the scalp, lifted along smoothed normals. The group ``hair`` holds how dense hair is on
+an average head (1 on the scalp, falling to 0 over the hairline), and the texture turns that into alpha. Below
+the hairline the shell lies close to the skin and carries no hair unless the photo shows some there.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from pixel3dmm_blender.wire import Bools, Doubles, Ints
 
@@ -15,27 +17,38 @@ from .atlas import BODY_ISLANDS, HEAD_ISLANDS, stretch_face, upright
 from .cage import Cage
 from .parts import Part, bind_same
 
-LIFT_MM = 5.0
+LIFT_MM = 14.0
+"""Volume at the crown and the sides."""
+FRINGE_MM = 1.8
+"""Volume at the hairline and over the forehead."""
+RISE_MM = 50.0
+"""How far behind the hairline the full volume is reached."""
 SUNK_MM = -0.6
 """Below the skin at its edge, so that no rim is seen."""
-SOFT_MM = 13.0
+SLOPE = 0.8
+"""How steeply the shell rises from its edge, most of all behind the ears."""
+SOFT_MM = 12.0
 """Width over which the density rises behind the hairline (the cage's quads are about 8 mm there)."""
-MARGIN_MM = 14.0
-"""How far the shell goes on, transparent, below the hairline."""
+SMOOTHING_STEPS = 5
 HAIRLINE = (
-    (0.0, 806.0), (25.0, 805.0), (45.0, 797.0), (56.0, 782.0), (64.0, 760.0), (69.0, 738.0), (73.0, 724.0),
-    (77.0, 736.0), (82.0, 745.0), (90.0, 750.0), (97.0, 749.0), (102.0, 743.0), (106.0, 724.0),
-    (111.0, 700.0), (120.0, 684.0), (138.0, 672.0), (180.0, 664.0),
+    (0.0, 795.0), (25.0, 794.0), (45.0, 787.0), (56.0, 772.0), (64.0, 748.0), (69.0, 724.0), (73.0, 712.0),
+    (77.0, 730.0), (82.0, 743.0), (90.0, 749.0), (97.0, 748.0), (102.0, 742.0), (106.0, 723.0),
+    (111.0, 698.0), (120.0, 680.0), (138.0, 667.0), (180.0, 659.0),
 )  # fmt: skip
 """Height of the hairline in mm over the angle from straight ahead, in degrees, about the skull's axis."""
+EDGE = (
+    (0.0, 764.0), (41.0, 764.0), (50.0, 752.0), (58.0, 730.0), (66.0, 705.0), (73.0, 692.0), (77.0, 712.0),
+    (82.0, 726.0), (97.0, 732.0), (106.0, 706.0), (111.0, 682.0), (120.0, 664.0), (138.0, 651.0),
+    (180.0, 644.0),
+)  # fmt: skip
+"""Height of the shell's lower edge: just above the brows, in front of the ears, on the nape."""
 AXIS_Z_MM = 45.0
 
 
 def hair_density(cage: Cage, ears: Doubles) -> Doubles:
     """How dense the hair is at each cage vertex, [V] in 0..1; ``ears`` [V] in 0..1 keeps it off them."""
-    depth = _above_hairline(cage.points)
-    rise = np.clip(depth / SOFT_MM, 0.0, 1.0)
-    return rise * rise * (3.0 - 2.0 * rise) * (1.0 - np.clip(2.0 * ears, 0.0, 1.0))
+    rise = _smooth(_above(HAIRLINE, cage.points) / SOFT_MM)
+    return rise * (1.0 - np.clip(2.0 * ears, 0.0, 1.0))
 
 
 def build_hair(cage: Cage, ears: Doubles) -> tuple[Part, Doubles]:
@@ -45,15 +58,19 @@ def build_hair(cage: Cage, ears: Doubles) -> tuple[Part, Doubles]:
     used, local = np.unique(cage.quads[chosen], return_inverse=True)
     quads = local.reshape(-1, 4).astype(np.int32)
     own = density[used]
-    rim = np.isin(np.arange(len(used)), _border(quads))
+    rim = _border(quads)
     own[rim] = 0.0
+    ring = _neighbours(quads, len(used))
     normals = _normals(cage)[used]
-    lift = SUNK_MM + (LIFT_MM - SUNK_MM) * own
+    for _ in range(SMOOTHING_STEPS):
+        normals = 0.5 * normals + 0.5 * ring @ normals
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    points = cage.points[used]
     unit = stretch_face(upright(BODY_ISLANDS["skin"].unit(cage.body_uv[chosen])))
     low, high = unit.min(axis=(0, 1)), unit.max(axis=(0, 1))
     part = Part(
         name="hair",
-        points=cage.points[used] + lift[:, None] * normals,
+        points=points + _lift(points, rim, ring)[:, None] * normals,
         hm08=np.full(len(used), -1, np.int32),
         binding=bind_same(used),
         quads=quads,
@@ -64,9 +81,21 @@ def build_hair(cage: Cage, ears: Doubles) -> tuple[Part, Doubles]:
     return part, own
 
 
-def _above_hairline(points: Doubles) -> Doubles:
-    """Millimetres above the hairline, negative on the bare skin; steep parts of the line count by their distance."""
-    angles, heights = np.array(HAIRLINE).T
+def _lift(points: Doubles, rim: Ints, ring: Doubles) -> Doubles:
+    """How far the shell stands off the skin at each of its points, [M] mm."""
+    full = _smooth(_above(HAIRLINE, points) / RISE_MM)
+    lift = FRINGE_MM + (LIFT_MM - FRINGE_MM) * full
+    for _ in range(SMOOTHING_STEPS // 2):
+        lift = 0.5 * lift + 0.5 * ring @ lift
+    away = KDTree(points[rim]).query(points)[0]
+    lift = np.minimum(lift, SUNK_MM + SLOPE * away)
+    lift[rim] = SUNK_MM
+    return lift
+
+
+def _above(line: tuple[tuple[float, float], ...], points: Doubles) -> Doubles:
+    """Millimetres above a line around the head, negative below; its steep parts count by their distance."""
+    angles, heights = np.array(line).T
     angle = np.degrees(np.arctan2(np.abs(points[:, 0]), points[:, 2] - AXIS_Z_MM))
     height = np.interp(angle, angles, heights)
     around = np.hypot(points[:, 0], points[:, 2] - AXIS_Z_MM)
@@ -79,8 +108,21 @@ def _above_hairline(points: Doubles) -> Doubles:
 def _scalp_quads(cage: Cage, ears: Doubles) -> Bools:
     skin = np.array([group == "body" for group in cage.groups])
     on_head = np.array([BODY_ISLANDS["skin"].holds(uv.mean(axis=0)) for uv in cage.body_uv])
-    near = _above_hairline(cage.points) > -MARGIN_MM
+    near = _above(EDGE, cage.points) > 0.0
     return skin & on_head & near[cage.quads].all(axis=1) & (ears[cage.quads].max(axis=1) < 0.3)
+
+
+def _neighbours(quads: Ints, count: int) -> Doubles:
+    """Averages over the neighbours along edges, [M, M]."""
+    matrix = np.zeros((count, count))
+    for step in (1, 3):
+        matrix[quads, np.roll(quads, step, axis=1)] = 1.0
+    return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def _smooth(share: Doubles) -> Doubles:
+    t = np.clip(share, 0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)
 
 
 def _border(quads: Ints) -> Ints:
