@@ -20,8 +20,6 @@ MAY_IMPORT = {
     "rig": {"rig", "motion", "wire"},
     "ui": {"ui", "rig", "motion", "client", "wire"},
 }
-RUN_BY_BLENDER = {"server/calibrate/render.py"}
-"""Scripts of the engine that are started with Blender's Python, as a process of their own."""
 SETUP_FILES = ("setup", "weights", "download", "index", "pip", "pythons", "launch")
 
 
@@ -49,9 +47,10 @@ def test_a_layer_imports_itself_and_what_lies_below(layer: str) -> None:
 def test_bpy_is_met_in_rig_ui_and_addon_alone() -> None:
     pure = python_files(*(f"pixel3dmm_blender/{name}" for name in ("wire", "motion", "client")))
     root = (ROOT / "pixel3dmm_blender" / "__init__.py",)
-    engine = [path for path in python_files("server") if name_of(path) not in RUN_BY_BLENDER]
 
-    found = [it for path in (*pure, *root, *engine) for it in breaches(path, BLENDER)]
+    found = [
+        it for path in (*pure, *root, *python_files("server")) for it in breaches(path, BLENDER)
+    ]
 
     assert found == []
 

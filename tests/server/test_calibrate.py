@@ -6,7 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from server.calibrate.calibration import (
+from server.detect.topology import COUNT, MIRROR
+from server.heads.model import ViewCalibration
+from server.heads.view import PITCH_LIMIT_RAD, YAW_LIMIT_RAD, calibration_offsets, view_angles
+from tests.calibrate.calibration import (
     ODD_IN_YAW,
     Views,
     fit_calibration,
@@ -14,14 +17,11 @@ from server.calibrate.calibration import (
     residuals,
     root_mean_square_mm,
 )
-from server.calibrate.measure import Scatter, centre
-from server.calibrate.place import closest_points
-from server.calibrate.rays import cast_rays
-from server.calibrate.scenes import SIZE_PX, TARGET_M, all_shots
-from server.calibrate.subdivision import subdivide
-from server.detect.topology import COUNT, MIRROR
-from server.heads.model import ViewCalibration
-from server.heads.view import PITCH_LIMIT_RAD, YAW_LIMIT_RAD, calibration_offsets, view_angles
+from tests.calibrate.measure import Scatter, centre
+from tests.calibrate.place import closest_points
+from tests.calibrate.rays import cast_rays
+from tests.calibrate.scenes import SIZE_PX, TARGET_M, all_shots
+from tests.calibrate.subdivision import subdivide
 
 CUBE = np.array([[x, y, z] for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
 CUBE_QUADS = np.array(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the landmarks lie on the MakeHuman head, and what the network gets wrong from which side.
 
-Measured by `python -m server.calibrate`; here the result is held against the head itself.
+Measured by `python -m tests.calibrate`; here the result is held against the head itself.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ import numpy.typing as npt
 import pytest
 from scipy.spatial import KDTree
 
-from server.calibrate.place import Placement, place_landmarks
-from server.calibrate.subjects import Subjects, read_subjects
 from server.detect.topology import (
     LEFT_EYE,
     LEFT_IRIS,
@@ -31,6 +29,8 @@ from server.heads.makehuman.archive import WHEEL
 from server.heads.makehuman.assemble import METRES_PER_MM
 from server.heads.model import ViewCalibration
 from server.heads.view import calibration_offsets
+from tests.calibrate.place import Placement, place_landmarks
+from tests.calibrate.subjects import Subjects, read_subjects
 
 REPOSITORY = Path(__file__).parents[2]
 MEASURED = REPOSITORY / "server" / "heads" / "makehuman_landmarks.npz"

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from scipy.spatial import KDTree
 
 from pixel3dmm_blender.wire import Doubles, Floats, Ints
-from server.calibrate.measure import IRIS, seen_triangles
-from server.calibrate.subjects import EYES, Subjects
 from server.detect.topology import MIRROR
+from tests.calibrate.measure import IRIS, seen_triangles
+from tests.calibrate.subjects import EYES, Subjects
 
 SUPPORT = 12
 NEIGHBOURS = 16

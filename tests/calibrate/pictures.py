@@ -15,11 +15,11 @@ from PIL import Image
 from scipy.spatial import KDTree
 
 from pixel3dmm_blender.wire import Doubles
-from server.calibrate.paint import COMPLEXIONS, Regions, paint, smooth_step
-from server.calibrate.scenes import SIZE_PX, TARGET_M, Shot, background, lamps
-from server.calibrate.subjects import EYES, Subjects
 from server.heads.makehuman.archive import MPFB, WHEEL
 from server.heads.makehuman.assemble import METRES_PER_MM
+from tests.calibrate.paint import COMPLEXIONS, Regions, paint, smooth_step
+from tests.calibrate.scenes import SIZE_PX, TARGET_M, Shot, background, lamps
+from tests.calibrate.subjects import EYES, Subjects
 
 RENDER_LIMIT_S = 3600.0
 LASH_REACH_MM = 2.0

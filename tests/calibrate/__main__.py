@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m server.calibrate --blender PYTHON --models FOLDER`: measure embedding and calibration.
+"""`python -m tests.calibrate --blender PYTHON --models FOLDER`: measure embedding and calibration.
 
 About five minutes on two cores. Pictures that already lie in the folder are used again.
 """
@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from server.calibrate import calibration, report
-from server.calibrate.measure import centre, detect_landmarks, scatter_landmarks
-from server.calibrate.pictures import render_shots
-from server.calibrate.place import place_landmarks
-from server.calibrate.scenes import all_shots
-from server.calibrate.subjects import read_subjects
 from server.heads.makehuman.archive import WHEEL
+from tests.calibrate import calibration, report
+from tests.calibrate.measure import centre, detect_landmarks, scatter_landmarks
+from tests.calibrate.pictures import render_shots
+from tests.calibrate.place import place_landmarks
+from tests.calibrate.scenes import all_shots
+from tests.calibrate.subjects import read_subjects
 
 NETWORK = "face_landmark_with_attention.tflite"
-RESULT = Path(__file__).parents[1] / "heads" / "makehuman_landmarks.npz"
+RESULT = Path(__file__).parents[2] / "server" / "heads" / "makehuman_landmarks.npz"
 DRAWN = (12, 14, 2, 37, 75, 77)
 
 
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m server.calibrate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.calibrate", description=__doc__)
     parser.add_argument("--blender", type=Path, required=True, help="a Python that has bpy")
     parser.add_argument("--models", type=Path, required=True, help="folder of the open models")
     parser.add_argument("--folder", type=Path, default=Path("out/calibrate"), help="for pictures")

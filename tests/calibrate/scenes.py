@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pixel3dmm_blender.wire import Doubles
-from server.calibrate.paint import COMPLEXIONS
 from server.heads.view import view_rotation
+from tests.calibrate.paint import COMPLEXIONS
 
 SIZE_PX = 512
 PX_PER_M = 1430.0

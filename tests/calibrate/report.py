@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from pixel3dmm_blender.wire import Doubles, Floats
-from server.calibrate.measure import Scatter
-from server.calibrate.pictures import picture_path
-from server.calibrate.place import Placement
-from server.calibrate.scenes import Shot
-from server.calibrate.subjects import Subjects
 from server.detect import topology
+from tests.calibrate.measure import Scatter
+from tests.calibrate.pictures import picture_path
+from tests.calibrate.place import Placement
+from tests.calibrate.scenes import Shot
+from tests.calibrate.subjects import Subjects
 
 REGIONS: dict[str, tuple[int, ...]] = {
     "outer lips": topology.LIPS_OUTER,

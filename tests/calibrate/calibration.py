@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pixel3dmm_blender.wire import Doubles, Floats
-from server.calibrate.place import Placement
-from server.calibrate.scenes import Shot
-from server.calibrate.subjects import Subjects
 from server.detect.topology import MIRROR
 from server.heads.model import ViewCalibration
 from server.heads.view import calibration_offsets, view_terms
+from tests.calibrate.place import Placement
+from tests.calibrate.scenes import Shot
+from tests.calibrate.subjects import Subjects
 
 TERM_SCALE = view_terms(np.radians(30.0), np.radians(14.0))
 """Size of each term over the pictures: the ridge acts on terms of unit size."""

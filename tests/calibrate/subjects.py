@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pixel3dmm_blender.wire import Doubles
-from server.calibrate.scenes import EXPRESSIONS, RANDOM_HEADS
-from server.calibrate.subdivision import Surface, subdivide
 from server.heads.makehuman.archive import WHEEL, MakeHumanArchive
 from server.heads.makehuman.assemble import METRES_PER_MM
 from server.heads.makehuman.atlas import island_of
 from server.heads.makehuman.cage import ARKIT_NAMES, Cage, read_cage
 from server.heads.makehuman.eyes import build_eye
 from server.heads.makehuman.parts import Part
+from tests.calibrate.scenes import EXPRESSIONS, RANDOM_HEADS
+from tests.calibrate.subdivision import Surface, subdivide
 
 IDENTITY_SEED = 42
 EYES = {"eye_L": "helper-l-eye", "eye_R": "helper-r-eye"}

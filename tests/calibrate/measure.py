@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from pixel3dmm_blender.wire import Bools, Doubles, Ints
-from server.calibrate.pictures import picture_path
-from server.calibrate.rays import Hits, cast_rays
-from server.calibrate.scenes import SIZE_PX, Shot
-from server.calibrate.subjects import Subjects
 from server.detect import topology
 from server.detect.detector import FaceDetector, require_face
 from server.footage import read_photo
+from tests.calibrate.pictures import picture_path
+from tests.calibrate.rays import Hits, cast_rays
+from tests.calibrate.scenes import SIZE_PX, Shot
+from tests.calibrate.subjects import Subjects
 
 BLUNT_M, SHARP_M = 0.010, 0.0025
 """Hits much farther than this from the centre count for nothing (Geman and McClure's weights).
