@@ -13,6 +13,8 @@ from ..wire import Floats, HeadRig
 
 REGION: Final = "region_"
 """Before the names of regions, whose own names may equal a bone's (eye_L)."""
+UV: Final = "uv_"
+"""Before the names of UV maps: the viewport would read a vertex group (head) in place of its namesake."""
 _WEIGHTLESS: Final = 1e-6
 
 
@@ -64,7 +66,8 @@ def _fill_faces(mesh: bpy.types.Mesh, rig: HeadRig) -> None:
 
 def _fill_uv_maps(mesh: bpy.types.Mesh, rig: HeadRig) -> None:
     for name, corners in zip(rig.uv_names, rig.uv, strict=True):
-        mesh.uv_layers.new(name=name, do_init=False).uv.foreach_set("vector", corners.ravel())
+        layer = mesh.uv_layers.new(name=UV + name, do_init=False)
+        layer.uv.foreach_set("vector", corners.ravel())
     if rig.uv_names:
         mesh.uv_layers[0].active = True
         mesh.uv_layers[0].active_render = True

@@ -10,6 +10,7 @@ import bpy
 
 from ..wire import HeadRig, Material
 from .camera import pack_picture
+from .head import UV
 
 _SCATTER_RADIUS: Final = (1.0, 0.35, 0.2)
 """Red light travels furthest in skin; relative, per channel (Blender's own default for skin)."""
@@ -33,7 +34,7 @@ def build_materials(rig: HeadRig, name: str, skin: Skin | None) -> tuple[bpy.typ
         # Lashes and hair share the picture with the skin: their alpha must not darken colours next
         # to them.
         image.alpha_mode = "CHANNEL_PACKED"
-    uv_name = rig.uv_names[0] if rig.uv_names else ""
+    uv_name = UV + rig.uv_names[0] if rig.uv_names else ""
     return tuple(_build_material(look, name, image, uv_name) for look in rig.materials)
 
 

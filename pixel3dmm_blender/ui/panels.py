@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import blf
 import bpy
 
 from ..rig.find import Role, part_of, person_of
@@ -14,7 +15,10 @@ from . import engine, jobs, reports
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import IconItems
 
-_PIXELS_PER_CHARACTER = 7.5
+_FONT = 0
+_BESIDE_TEXT = 94.0
+"""What a line loses of the sidebar's width to the tabs, margins, box and icon, in unscaled pixels."""
+_LEAST_ROOM = 120.0
 
 
 class _Sidebar:
@@ -161,7 +165,21 @@ def _draw_lines(
     layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: IconItems
 ) -> None:
     scale = context.preferences.system.ui_scale
-    width = context.region.width / (scale * _PIXELS_PER_CHARACTER) - 8 if context.region else 40
+    width = context.region.width if context.region else 0
+    room = max(width / scale - _BESIDE_TEXT, _LEAST_ROOM) * scale
+    blf.size(_FONT, context.preferences.ui_styles[0].widget.points * scale)
     column = layout.column(align=True)
-    for i, line in enumerate(reports.wrap(text, int(width))):
+    for i, line in enumerate(_fold(text, room)):
         column.label(text=line, icon=icon if i == 0 else "BLANK1")
+
+
+def _fold(text: str, room: float) -> list[str]:
+    """Break a text into lines no wider than ``room`` pixels, as the interface's font measures them."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and blf.dimensions(_FONT, longer)[0] > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines

@@ -23,9 +23,11 @@ def show(operator: bpy.types.Operator, error: Pixel3dmmError) -> None:
 
 
 def pop_up(error: Pixel3dmmError) -> None:
-    """Tell of a failure that no operator is there to report; only where there is a window."""
+    """Tell of a failure that no operator is there to report; only where no open panel tells it."""
     windows = bpy.context.window_manager.windows
     if bpy.app.background or not windows or isinstance(error, Cancelled):
+        return
+    if any(_shows_panel(window) for window in windows):
         return
 
     def draw(menu: bpy.types.Menu, _context: bpy.types.Context) -> None:
@@ -46,6 +48,15 @@ def wrap(text: str, width: int) -> list[str]:
 def diagnose(error: Pixel3dmmError | None) -> str:
     """Write down what helps to find a mistake: versions, places, the last failure, the log."""
     return "\n".join(_diagnosis(error))
+
+
+def _shows_panel(window: bpy.types.Window) -> bool:
+    return any(
+        region.type == "UI" and region.width > 1 and region.active_panel_category == "Pixel3DMM"
+        for area in window.screen.areas
+        if area.type == "VIEW_3D"
+        for region in area.regions
+    )
 
 
 def _diagnosis(error: Pixel3dmmError | None) -> Iterator[str]:

@@ -71,6 +71,9 @@ class TrackJob:
         if not _is_object_mode():
             self.stage = "Leave Edit Mode to place the head"
             return False
+        if self.fraction < 1.0:  # the panel is to show it before the window stands still
+            self.stage, self.fraction = "Placing the head", 1.0
+            return False
         self._build(self._tracked, self._skin.result())
         return True
 

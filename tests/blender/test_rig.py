@@ -18,6 +18,7 @@ from pixel3dmm_blender.motion.curves import FIRST_FRAME, bone_frames
 from pixel3dmm_blender.motion.png import encode_png
 from pixel3dmm_blender.motion.posing import pose_head
 from pixel3dmm_blender.rig.find import Role, part_of, person_of
+from pixel3dmm_blender.rig.head import UV
 from pixel3dmm_blender.rig.materials import Skin
 from pixel3dmm_blender.rig.person import Person, build_person
 from pixel3dmm_blender.wire import Tracked
@@ -109,6 +110,17 @@ def test_a_clip_is_one_action_with_a_slot_for_bones_and_one_for_keys(photo) -> N
     assert scene.render.fps / scene.render.fps_base == pytest.approx(25.0)
 
 
+def test_no_uv_map_is_called_like_a_vertex_group(photo) -> None:
+    tracked = make_tracked()
+    namesakes = dataclasses.replace(tracked.rig, uv_names=("head", "neck"))
+
+    head = build(dataclasses.replace(tracked, rig=namesakes), photo("ada")).head
+
+    # One name for both, and a viewport draws the weights where the texture belongs.
+    assert {"head", "neck"} <= {group.name for group in head.vertex_groups}
+    assert not {layer.name for layer in head.data.uv_layers} & set(head.vertex_groups.keys())
+
+
 def test_the_head_is_what_the_rig_says(photo) -> None:
     tracked = make_tracked()
     rig = tracked.rig
@@ -122,9 +134,9 @@ def test_the_head_is_what_the_rig_says(photo) -> None:
     np.testing.assert_array_equal(sizes, rig.face_sizes)
     for name, uv in zip(rig.uv_names, rig.uv, strict=True):
         flat = np.empty(2 * len(mesh.loops), np.float32)
-        mesh.uv_layers[name].uv.foreach_get("vector", flat)
+        mesh.uv_layers[UV + name].uv.foreach_get("vector", flat)
         np.testing.assert_array_equal(flat.reshape(-1, 2), uv)
-    assert mesh.uv_layers.active.name == rig.uv_names[0]
+    assert mesh.uv_layers.active.name == UV + rig.uv_names[0]
     assert [slot.material.name for slot in person.head.material_slots] == ["ada Skin", "ada Lashes"]
     assert [polygon.material_index for polygon in mesh.polygons] == rig.face_materials.tolist()
     assert all(polygon.use_smooth for polygon in mesh.polygons)
