@@ -160,13 +160,26 @@ def gui(options: argparse.Namespace) -> int:
         return 2
     environments.make_engine()
     environments.fetch_models()
-    (OUT / "gui").mkdir(parents=True, exist_ok=True)
+    status = zip_extension(options)
+    if status != 0:
+        return status
+    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
+    places = {
+        "screenshots": OUT / "gui",
+        "engine": environments.ENGINE_PYTHON,
+        "models": environments.MODELS,
+        "extension": ROOT / "dist" / f"{manifest['id']}-{manifest['version']}.zip",
+        "photo": ROOT / "tests" / "data" / "astronaut.png",
+    }
     seen = Path(options.repository or ROOT)
-    engine = seen / environments.ENGINE_PYTHON.relative_to(ROOT)
-    where = ["--screenshots", str(seen / "out" / "gui"), "--engine", str(engine)]
-    where += ["--models", str(seen / environments.MODELS.relative_to(ROOT))]
-    command = [*shlex.split(options.blender), "--python", str(seen / "tests" / "gui" / "run.py")]
-    return run([*command, "--", *where], dict(os.environ), TEST_LIMIT_S)
+    where = [
+        word
+        for name, place in places.items()
+        for word in (f"--{name}", str(seen / place.relative_to(ROOT)))
+    ]
+    script = ["--background", "--python", str(seen / "tests" / "gui" / "run.py")]
+    command = [*shlex.split(options.blender), *script, "--", *where]
+    return run(command, dict(os.environ), TEST_LIMIT_S)
 
 
 def reconstruct(options: argparse.Namespace) -> int:
