@@ -9,9 +9,9 @@ from pixel3dmm_blender.wire import Bools, Texture
 from server.heads.model import HeadModel
 from server.raster import Reals
 from server.texture.atlas import Atlas
-from server.texture.colors import to_srgb
+from server.texture.colors import LUMA, to_srgb
 from server.texture.eyes import paint_eyes, white_level
-from server.texture.hair import paint_hair, paint_lashes
+from server.texture.hair import hair_density, paint_hair, paint_lashes
 from server.texture.haircut import find_hair
 from server.texture.mouth import paint_mouth
 from server.texture.shot import Shot, crop_shot, shrink_shot
@@ -46,13 +46,18 @@ def bake_texture(model: HeadModel, atlas: Atlas, shot: Shot) -> Texture:
     color[texels], observed[texels] = values, known
     for texels, values in (
         paint_eyes(model, atlas, shot),
-        paint_mouth(model, atlas, white_level(shot) ** 0.5),
+        paint_mouth(model, atlas, _tooth_light(white_level(shot), skin.color)),
     ):
         color[texels] = values
-    evidence = find_hair(model, small, skin, seen)
+    evidence = find_hair(model, small, skin, seen, hair_density(model))
     for strands in (paint_lashes(model, atlas), paint_hair(model, atlas, evidence)):
         color[strands.texels], alpha[strands.texels] = strands.color, strands.alpha
     return _unfold(atlas, color, alpha, observed)
+
+
+def _tooth_light(white: float, skin: Reals) -> float:
+    """How bright teeth are in this photo's light: they must not outshine a dim face."""
+    return float(np.sqrt(white) * np.clip(0.6 + 0.9 * (skin @ LUMA), 0.7, 1.0))
 
 
 def _unfold(atlas: Atlas, color: Reals, alpha: Reals, observed: Bools) -> Texture:

@@ -131,6 +131,7 @@ def _paint(away: Reals, axis: Reals, iris: Reals, exposure: float) -> Reals:
     outside = np.where(back, 1.0, _step(IRIS_M - 0.0004, IRIS_M + 0.0005, radius))
     # The upper lid and its lashes shade the ball below them, the lower lid hardly.
     lid = 0.55 * _step(0.0010, 0.0062, side[:, 1]) + 0.2 * _step(0.003, 0.0075, -side[:, 1])
+    lid = lid * _step(0.2, 0.7, along / np.maximum(np.hypot(along, radius), 1e-6))
     return (_mix(color, white, outside) * (1.0 - lid)[:, None]).astype(np.float32)
 
 

@@ -15,7 +15,7 @@ from server.texture.haircut import Evidence
 from server.texture.noise import value_noise
 from server.texture.skin_paint import seen_texels
 
-_FADE_M = 0.014
+_FADE_M = 0.012
 """Width over which the cap's edge goes from nothing to full."""
 _PHOTO_SHARE = 0.9
 """How much of the photo's hair lies over the painted strands, which have its colours already."""
@@ -40,7 +40,9 @@ def paint_hair(model: HeadModel, atlas: Atlas, evidence: Evidence) -> Strands:
         bare = np.tile(np.array([0.2, 0.14, 0.1], np.float32), (len(texels), 1))
         return Strands(texels, bare, np.zeros(len(texels), np.float32))
     rest = atlas.spread(model.template, texels)
-    dense = atlas.spread(_density(model)[:, None], texels)[:, 0]
+    rim = _rim(model)
+    dense, edge = atlas.spread(np.stack([evidence.density * rim, rim], axis=1), texels).T
+    edge = 1.15 * edge
     around, along = _combed(rest, model)
     # Locks wander sideways on their way down.
     around = around + 0.006 * value_noise(
@@ -50,15 +52,16 @@ def paint_hair(model: HeadModel, atlas: Atlas, evidence: Evidence) -> Strands:
     fine = value_noise(np.stack([around, along], axis=1), np.array([900.0, 24.0]), 4)
     lock = value_noise(np.stack([around, along], axis=1), np.array([90.0, 11.0]), 5)
     bright = np.exp(0.26 * strand + 0.22 * fine + 0.24 * lock - 0.05)
-    frayed = 0.30 * strand + 0.35 * fine + 0.25 * lock
-    alpha = _smooth(1.6 * dense + frayed * (dense < 0.95) - 0.25)
+    frayed = 0.30 * strand + 0.45 * fine + 0.15 * lock
+    alpha = _ragged(dense, frayed)
     color = atlas.spread(evidence.color, texels) * bright[:, None]
     for sight, own in ((evidence.seen.mirrored, 0.0), (evidence.seen.direct, 1.0)):
         chosen = seen_texels(atlas, texels, sight)
         found = evidence.at(atlas, texels[chosen], sight)
         free = 1.0 if own else 1.0 - evidence.known(atlas, texels[chosen])
         alpha[chosen] *= 1.0 - free * found.bare
-        cut = _smooth(1.35 * found.hair + 0.5 * frayed[chosen] * (found.hair < 0.97) - 0.2)
+        grown = np.minimum(found.hair, edge[chosen])
+        cut = _ragged(grown, frayed[chosen])
         alpha[chosen] = np.maximum(alpha[chosen], free * found.sure * cut)
         share = free * _PHOTO_SHARE * found.square * found.hair
         color[chosen] += share[:, None] * (found.color - color[chosen])
@@ -81,7 +84,7 @@ def paint_lashes(model: HeadModel, atlas: Atlas) -> Strands:
     return Strands(texels, np.tile(_LASH, (len(texels), 1)), alpha)
 
 
-def _density(model: HeadModel) -> Reals:
+def hair_density(model: HeadModel) -> Reals:
     """How dense the hair is at each vertex, 0..1 [V]: the head's group, else by the distance from the cap's edge."""
     if "hair" in model.group_names:
         return model.groups[model.group_names.index("hair")]
@@ -92,6 +95,16 @@ def _density(model: HeadModel) -> Reals:
         away = KDTree(model.template[edge]).query(model.template[vertices])[0]
         density[vertices] = _smooth(away / _FADE_M)
     return density
+
+
+def _rim(model: HeadModel) -> Reals:
+    """0 at the open edge of the hair's shell, 1 a little inside, [V]: no haircut ends in the edge of a mesh."""
+    vertices, edge = _open_edge(model, "hair")
+    rim = np.ones(len(model.template), np.float32)
+    if len(edge):
+        away = KDTree(model.template[edge]).query(model.template[vertices])[0]
+        rim[vertices] = _smooth(away / _FADE_M)
+    return rim
 
 
 def _open_edge(model: HeadModel, word: str) -> tuple[Indices, Indices]:
@@ -128,6 +141,12 @@ def _lash_reach(model: HeadModel) -> Reals:
         distance = KDTree(model.template[skin]).query(model.template[lash])[0]
         reach[lash] = np.clip(distance / max(float(np.percentile(distance, 95)), 1e-6), 0.0, 1.0)
     return reach
+
+
+def _ragged(dense: Reals, frayed: Reals) -> Reals:
+    """Opacity of hair that thins out strand by strand where it is less than dense; no hair stays no hair."""
+    thin = np.clip(5.0 * dense, 0.0, 1.0) * (dense < 0.96)
+    return _smooth(1.5 * dense + frayed * thin - 0.25)
 
 
 def _smooth(t: Reals) -> Reals:

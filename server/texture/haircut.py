@@ -22,6 +22,8 @@ _BLUR = 0.03
 _HOLD = 40.0
 _REACH_EDGES = 5.0
 """How far the photo's colours carry before they drift to the hair's median."""
+_CUT_REACH_EDGES = 16.0
+"""How far a haircut that differs from the usual one goes on unseen: from the fringe to the temples."""
 _SHADE = 0.85
 """Hair that the photo did not light is a little darker than the median of what it shows."""
 
@@ -53,6 +55,8 @@ class Evidence:
     """[3] median colour; None for a bald head."""
     color: Reals
     """[V, 3] what painted strands are coloured like at each vertex."""
+    density: Reals
+    """[V] 0..1 how dense the hair is, as far as vertices can tell."""
     seen: Seen
     maps: Reals
     """[H, W, 2] like hair, like skin; 0..1."""
@@ -77,27 +81,45 @@ class Evidence:
         return self.at(atlas, texels, self.seen.direct).sure
 
 
-def find_hair(model: HeadModel, shot: Shot, skin: Skin, seen: Seen) -> Evidence:
-    """Carry the hair's colours of a small photo to the head, filled smoothly over its hair."""
+def find_hair(model: HeadModel, shot: Shot, skin: Skin, seen: Seen, usual: Reals) -> Evidence:
+    """Carry the hair of a small photo to the head, filled smoothly over what was not seen.
+
+    Args:
+        model: its slot ``hair`` is what may carry hair.
+        shot: cropped photo and posed head, small.
+        skin: what that photo shows.
+        seen: how the head sees it.
+        usual: [V] 0..1 how dense the hair of an average head is.
+    """
+    density = usual.copy()
     maps = np.stack([skin.hair_weight, skin.bare_weight], axis=-1)
     color = np.zeros((len(model.template), 3), np.float32)
     slots = [i for i, material in enumerate(model.materials) if "hair" in material.name.lower()]
     corner = np.repeat(np.isin(model.face_materials, slots), model.face_sizes)
     vertices = np.unique(model.face_vertices[corner])
     if skin.hair is None or not len(vertices):
-        return Evidence(skin.hair, color, seen, maps)
+        return Evidence(skin.hair, color, density, seen, maps)
     smooth = blur_known(
         to_linear(shot.pixels), skin.hair_weight, max(0.5, _BLUR * shot.face_height_px())
     )
-    values, weight = np.zeros((len(vertices), 3)), np.zeros(len(vertices))
-    for sight, share in ((seen.direct, 1.0), (seen.mirrored, 0.4)):
+    values, trust = np.zeros((len(vertices), 3)), np.zeros(len(vertices))
+    grown, sure = np.zeros(len(vertices)), np.zeros(len(vertices))
+    for sight, share in ((seen.direct, 1.0), (seen.mirrored, 0.3)):
         points = sight.points_px[vertices]
-        trust = sample(skin.hair_weight[..., None], points)[:, 0]
-        trust = share * trust * sight.facing[vertices] * visible(seen.depth, points, sight.depth[vertices])
-        values += trust[:, None] * sample(smooth, points)
-        weight += trust
-    values /= np.maximum(weight, 1e-6)[:, None]
+        hair, bare = sample(maps, points).T
+        clear = share * visible(seen.depth, points, sight.depth[vertices])
+        lit = clear * hair * sight.facing[vertices]
+        values += lit[:, None] * sample(smooth, points)
+        trust += lit
+        known = clear * np.minimum(_LENIENCE * sight.facing[vertices], 1.0) * (1.0 - sure)
+        grown += known * hair
+        sure += known * np.maximum(hair, bare)
+    values /= np.maximum(trust, 1e-6)[:, None]
     laplacian = mesh_laplacian(mesh_edges(model), len(model.template))[vertices][:, vertices]
     pull = np.full(len(vertices), 1.0 / _REACH_EDGES**2)
-    color[vertices] = fill_harmonic(laplacian, values, _HOLD * weight, _SHADE * skin.hair, pull)
-    return Evidence(skin.hair, color, seen, maps)
+    color[vertices] = fill_harmonic(laplacian, values, _HOLD * trust, _SHADE * skin.hair, pull)
+    change = (grown / np.maximum(sure, 1e-6) - usual[vertices])[:, None]
+    pull = np.full(len(vertices), 1.0 / _CUT_REACH_EDGES**2)
+    change = fill_harmonic(laplacian, change, _HOLD * sure, np.zeros(1, np.float32), pull)[:, 0]
+    density[vertices] = np.clip(usual[vertices] + change, 0.0, 1.0)
+    return Evidence(skin.hair, color, density, seen, maps)

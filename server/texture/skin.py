@@ -88,7 +88,7 @@ def find_skin(shot: Shot) -> Skin:
         color,
         _lips_color(linear, points, color),
         hair,
-        soften(_without_holes(like_hair, bare) & free, 0.0, 2.0 * unit),
+        soften(_without_holes(like_hair, bare) & free, 0.0, 4.0 * unit),
         soften(bare, 0.0, 2.0 * unit),
     )
 
@@ -163,14 +163,16 @@ def _find_hair(
     core = other & like
     if not core.any():
         return np.median(linear[other], axis=0).astype(np.float32), nothing
-    like = free & touching(np.asarray(ndimage.binary_closing(like, iterations=round(2.0 * unit))), core)
+    like = free & touching(
+        np.asarray(ndimage.binary_closing(like, iterations=round(2.0 * unit))), core
+    )
     color = np.median(linear[core], axis=0)
     return color.astype(np.float32), like
 
 
 def _without_holes(hair: Bools, bare: Bools) -> Bools:
     """Close what hair and skin enclose: locks too dark or too bright to be known."""
-    return np.asarray(ndimage.binary_fill_holes(hair | bare)) & ~bare & hair.any()
+    return opened(np.asarray(ndimage.binary_fill_holes(hair | bare)) & ~bare & hair.any(), 2)
 
 
 def _lips_color(linear: Reals, points: Reals, skin: Reals) -> Reals:

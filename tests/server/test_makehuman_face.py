@@ -7,10 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import KDTree
 
+from pixel3dmm_blender.wire import Camera
 from server.heads.catalogue import load_head
 from server.heads.deform import neutral, surface_points
 from server.heads.model import HeadModel
+from server.heads.view import view_rotation
+from server.raster import rasterise_camera
 from tests.fakes.parts import express, group, quads
 
 FLIP = np.array([-1.0, 1.0, 1.0])
@@ -89,6 +93,68 @@ def test_teeth_stay_behind_closed_lips(head: HeadModel):
     teeth = head.template[group(head, "teeth_upper") | group(head, "teeth_lower")]
 
     assert teeth[:, 2].max() < lips.min() - 0.001
+
+
+def test_no_tooth_shows_through_a_closed_mouth_and_many_in_a_smile(head: HeadModel):
+    smile = {"mouthSmileLeft": 0.85, "mouthSmileRight": 0.85}
+    closed = [_teeth_in_view(head, head.template, yaw) for yaw in (-0.6, 0.0, 0.6)]
+
+    assert max(closed) < 0.01
+    assert _teeth_in_view(head, express(head, **smile, jawOpen=0.3), 0.0) > 0.25
+
+
+def _teeth_in_view(head: HeadModel, vertices, yaw: float) -> float:
+    """How much of the picture of the upper teeth alone is seen of them on the whole head."""
+    world_to_camera = np.eye(4)
+    world_to_camera[:3, :3] = view_rotation(yaw, 0.0)
+    world_to_camera[:3, 3] = world_to_camera[:3, :3] @ -vertices[group(head, "teeth_upper")].mean(
+        axis=0
+    ) + [0.0, 0.0, 1.0]
+    camera = Camera(
+        width=160,
+        height=160,
+        focal_px=2000.0,
+        center_px=np.array([80.0, 80.0]),
+        world_to_camera=world_to_camera,
+    )
+    faces = quads(head)
+    solid = ~np.isin(head.face_materials, [i for i, m in enumerate(head.materials) if m.alpha])
+    teeth = group(head, "teeth_upper")[faces].all(axis=1)
+    corners = [[0, 1, 2], [0, 2, 3]]
+    alone = rasterise_camera(vertices, np.concatenate(faces[teeth][:, corners]), camera)
+    shown = rasterise_camera(vertices, np.concatenate(faces[solid][:, corners]), camera)
+    pixels = shown.triangle[shown.triangle >= 0] // 2
+    return teeth[solid][pixels].sum() / (alone.triangle >= 0).sum()
+
+
+def test_the_usual_hairline_leaves_a_third_of_the_face_to_the_forehead(head: HeadModel):
+    hair = head.groups[head.group_names.index("hair")]
+    middle = (np.abs(head.template[:, 0]) < 0.01) & (head.template[:, 2] > 0.06)
+    points = surface_points(head.landmarks_478, head.template)
+    chin, brow = points[152, 1], points[[107, 336], 1].mean()
+
+    bare, grown = (
+        head.template[middle & chosen, 1] for chosen in ((hair > 0.0) & (hair < 0.5), hair > 0.95)
+    )
+    hairline = grown.min()
+
+    assert 0.25 < (hairline - brow) / (hairline - chin) < 0.37
+    assert len(bare) == 0 or bare.min() < hairline
+
+
+def test_the_hair_can_fall_to_the_brows_and_has_volume(head: HeadModel):
+    faces = quads(head)
+    slot = [material.name for material in head.materials].index("hair")
+    shell = np.unique(faces[head.face_materials == slot])
+    skin = head.template[np.unique(faces[head.face_materials == 0])]
+    points = surface_points(head.landmarks_478, head.template)
+    front = head.template[shell][np.abs(head.template[shell, 0]) < 0.02]
+
+    lift = KDTree(skin).query(head.template[shell])[0]
+
+    assert front[front[:, 2] > 0.05, 1].min() < points[[107, 336], 1].mean() + 0.006
+    assert 0.010 < np.percentile(lift, 90) < 0.018
+    assert lift.min() < 0.002
 
 
 def test_irises_and_lips_lie_on_irises_and_lips(head: HeadModel):

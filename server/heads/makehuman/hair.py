@@ -19,9 +19,11 @@ from .parts import Part, bind_same
 
 LIFT_MM = 14.0
 """Volume at the crown and the sides."""
-FRINGE_MM = 1.8
+FRINGE_MM = 1.3
 """Volume at the hairline and over the forehead."""
-RISE_MM = 50.0
+FLAT_MM = 5.0
+"""How far behind the hairline it still lies flat, or the edge would float over the skin."""
+RISE_MM = 34.0
 """How far behind the hairline the full volume is reached."""
 SUNK_MM = -0.6
 """Below the skin at its edge, so that no rim is seen."""
@@ -37,12 +39,15 @@ HAIRLINE = (
 )  # fmt: skip
 """Height of the hairline in mm over the angle from straight ahead, in degrees, about the skull's axis."""
 EDGE = (
-    (0.0, 764.0), (41.0, 764.0), (50.0, 752.0), (58.0, 730.0), (66.0, 705.0), (73.0, 692.0), (77.0, 712.0),
+    (0.0, 753.0), (30.0, 751.0), (42.0, 742.0), (50.0, 732.0), (58.0, 716.0), (66.0, 696.0), (73.0, 688.0),
+    (77.0, 712.0),
     (82.0, 726.0), (97.0, 732.0), (106.0, 706.0), (111.0, 682.0), (120.0, 664.0), (138.0, 651.0),
     (180.0, 644.0),
 )  # fmt: skip
-"""Height of the shell's lower edge: just above the brows, in front of the ears, on the nape."""
+"""Height of the shell's lower edge: at the brows, in front of the ears, on the nape."""
 AXIS_Z_MM = 45.0
+NEAR_AXIS_MM = 60.0
+"""Nearer to the axis than any hairline, the lines' steep parts would dent the crown."""
 
 
 def hair_density(cage: Cage, ears: Doubles) -> Doubles:
@@ -83,7 +88,7 @@ def build_hair(cage: Cage, ears: Doubles) -> tuple[Part, Doubles]:
 
 def _lift(points: Doubles, rim: Ints, ring: Doubles) -> Doubles:
     """How far the shell stands off the skin at each of its points, [M] mm."""
-    full = _smooth(_above(HAIRLINE, points) / RISE_MM)
+    full = _smooth((_above(HAIRLINE, points) - FLAT_MM) / RISE_MM)
     lift = FRINGE_MM + (LIFT_MM - FRINGE_MM) * full
     for _ in range(SMOOTHING_STEPS // 2):
         lift = 0.5 * lift + 0.5 * ring @ lift
@@ -100,7 +105,7 @@ def _above(line: tuple[tuple[float, float], ...], points: Doubles) -> Doubles:
     height = np.interp(angle, angles, heights)
     around = np.hypot(points[:, 0], points[:, 2] - AXIS_Z_MM)
     slope = (np.interp(angle + 2.0, angles, heights) - np.interp(angle - 2.0, angles, heights)) / (
-        np.radians(4.0) * np.maximum(around, 20.0)
+        np.radians(4.0) * np.maximum(around, NEAR_AXIS_MM)
     )
     return (points[:, 1] - height) / np.sqrt(1.0 + slope**2)
 

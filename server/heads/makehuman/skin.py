@@ -13,7 +13,7 @@ from .parts import Binding, Part, bind_same
 
 EDGE_MM = CUT_MM - 4.0
 """Level of the bowl that the bust ends on."""
-EVENING_STEPS = 6
+EVENING_STEPS = 14
 CAP_RINGS = (1.0, 0.93, 0.75, 0.5, 0.25)
 """Sizes of the rings that close the bust, against its edge."""
 BODY_WINDOW_OF_CAP = Window(0.20, 0.976, 0.56, 0.979)
@@ -63,7 +63,9 @@ def build_cap(skin: Part) -> Part:
         low, high = level / len(CAP_RINGS), (level + 1) / len(CAP_RINGS)
         for here in range(count):
             following, start = (here + 1) % count, level * count
-            quads.append((start + following, start + here, start + count + here, start + count + following))
+            quads.append(
+                (start + following, start + here, start + count + here, start + count + following)
+            )
             left, right = 1.0 - here / count, 1.0 - (here + 1) / count
             uv.append([(right, low), (left, low), (left, high), (right, high)])
     last, middle = (len(CAP_RINGS) - 1) * count, len(CAP_RINGS) * count
@@ -73,7 +75,9 @@ def build_cap(skin: Part) -> Part:
         quads.append((middle, *(last + each for each in around)))
         at = [1.0 - (here + step) / count for step in (2, 1, 0)]
         uv.append([(at[1], 1.0), (at[0], low), (at[1], low - 1e-3), (at[2], low)])
-    drivers = np.append(np.tile(skin.binding.vertices[loop, 0], len(CAP_RINGS)), skin.binding.vertices[loop[0], 0])
+    drivers = np.append(
+        np.tile(skin.binding.vertices[loop, 0], len(CAP_RINGS)), skin.binding.vertices[loop[0], 0]
+    )
     corners = np.array(uv)
     return Part(
         name="cap",
