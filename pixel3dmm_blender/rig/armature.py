@@ -19,7 +19,6 @@ def build_armature(rig: HeadRig, name: str, collection: bpy.types.Collection) ->
     armature = bpy.data.armatures.new(name)
     armature.display_type = "STICK"
     owner = bpy.data.objects.new(name, armature)
-    owner.show_in_front = True
     owner.rotation_mode = "QUATERNION"
     collection.objects.link(owner)
     view_layer = bpy.context.view_layer
