@@ -50,9 +50,11 @@ def leave_sidebar() -> Steps:
     yield _AWARE_S
 
 
-def click(place: tuple[int, int]) -> Steps:
-    yield from move(place)
-    yield 0.1
+def click(place: tuple[int, int], at_once: bool = False) -> Steps:
+    """Click; ``at_once`` where the mouse has been at ``place`` for a while."""
+    if not at_once:
+        yield from move(place)
+        yield _AWARE_S
     for value in ("PRESS", "RELEASE"):
         window().event_simulate(type="LEFTMOUSE", value=value, x=place[0], y=place[1])
         yield 0.02
@@ -73,6 +75,14 @@ def open_tab(category: str) -> Steps:
     region("UI").active_panel_category = category
     viewport().tag_redraw()
     yield 0.7
+
+
+def redraw_everything() -> Steps:
+    """Have the whole window drawn anew a few times."""
+    for _ in range(5):
+        for area in window().screen.areas:
+            area.tag_redraw()
+        yield 0.15
 
 
 def find_in_sidebar(name: str) -> Search:

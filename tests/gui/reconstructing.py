@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 
 import bpy
 
@@ -74,6 +75,7 @@ def material(stage: Stage) -> Steps:
 
 def _watched_job(stage: Stage, title: str) -> Steps:
     """Click, watch to the end and a little longer; print where the main thread was away the longest."""
+    drawing_ms = yield from _drawing_ms(stage)
     stage.watch.start()
     yield from stage.press_button()
     yield from stage.job_ends()
@@ -89,16 +91,27 @@ def _watched_job(stage: Stage, title: str) -> Steps:
     print(f"      Stages: {stages}", flush=True)
     checks.that("The progress only rises", watch.only_rises())
     checks.that("The progress reaches 100 %", any(share >= 1.0 for _, share in watch.stages()))
-    longest = sorted(watch.in_job(), key=lambda gap: -gap.away_ms)[:3]
+    gaps = sorted(watch.in_job(), key=lambda gap: -gap.away_ms)
+    quiet = next(gap for gap in gaps if not gap.is_drawing)
+    drawing = next(gap for gap in gaps if gap.is_drawing)
+    checks.that(f"The main thread's longest absence: {quiet}", quiet.away_ms <= BLOCKED_MS)
     checks.that(
-        f"The main thread was never away for more than {BLOCKED_MS:.0f} ms: {longest[0]}",
-        longest[0].away_ms <= BLOCKED_MS,
-        f"then {'; '.join(map(str, longest[1:]))}",
+        f"Where the panel is drawn, which costs up to {drawing_ms:.0f} ms anyway here: {drawing}",
+        drawing.away_ms <= max(BLOCKED_MS, drawing_ms),
     )
     step = max(watch.in_job(), key=lambda gap: gap.own_ms)
     checks.that(f"Our longest step: {step}", step.own_ms - step.starved_ms <= BLOCKED_MS)
     print(f"      Building the rig, with its first drawing: {watch.building()}", flush=True)
     print(f"      The longest gap without a job: {watch.idle()}", flush=True)
+
+
+def _drawing_ms(stage: Stage) -> Generator[float, None, float]:
+    """What drawing this window costs without a job: much, where a processor has to do it."""
+    stage.watch.start()
+    yield from driver.redraw_everything()
+    stage.watch.stop()
+    idle = stage.watch.idle()
+    return idle.away_ms if idle else 0.0
 
 
 def _check_person(stage: Stage) -> None:

@@ -18,6 +18,7 @@ from .watch import Watch
 PACKAGE = "bl_ext.user_default.pixel3dmm_blender"
 RECONSTRUCT = "pixel3dmm.reconstruct_face"
 CANCEL = "pixel3dmm.cancel"
+DIAGNOSTICS = "pixel3dmm.copy_diagnostics"
 DISMISS = "pixel3dmm.dismiss"
 JOB_LIMIT_S = 90.0
 

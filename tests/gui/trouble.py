@@ -13,7 +13,7 @@ import numpy as np
 from . import driver
 from .driver import Steps, until
 from .scene import contents, difference, part
-from .stage import CANCEL, DISMISS, PACKAGE, Stage
+from .stage import CANCEL, DIAGNOSTICS, DISMISS, PACKAGE, Stage
 
 CANCEL_S = 0.5
 
@@ -26,8 +26,10 @@ def cancel(stage: Stage) -> Steps:
     yield from stage.job_works()
     yield from stage.shoot("progress")
     stage.checks.that("The job still runs when the X is clicked", stage.job() is not None)
+    yield from driver.move(cross)
+    yield 0.1
     begun = time.monotonic()
-    yield from driver.click(cross)
+    yield from driver.click(cross, at_once=True)
     yield from until(lambda: stage.job() is None, 5.0, every_s=0.005)
     seconds = time.monotonic() - begun
     stage.checks.that(f"A click on the X ends the job in {seconds:.2f} s", seconds <= CANCEL_S)
@@ -49,8 +51,7 @@ def engine_is_killed(stage: Stage) -> Steps:
     error = stage.error()
     told = error is not None and type(error).__name__ == "EngineLost"
     stage.checks.that(f"The loss is told: {error}", told)
-    yield from stage.shoot("lost_popup")
-    yield from driver.leave_sidebar()  # a pop-up goes when the mouse does
+    yield from driver.leave_sidebar()
     yield from stage.shoot("lost")
     _check_untouched(stage, before)
     yield from stage.press_button()
@@ -77,7 +78,8 @@ def no_face(stage: Stage) -> Steps:
     yield from driver.leave_sidebar()
     yield from stage.shoot("noface")
     _check_untouched(stage, before)
-    cross = yield from driver.find_in_sidebar(DISMISS)
+    beside = yield from driver.find_in_sidebar(DIAGNOSTICS)
+    cross = yield from driver.find_in_row(DISMISS, beside[1])
     yield from driver.click(cross)
     yield 0.3
     stage.checks.that("The message can be dismissed", stage.error() is None)

@@ -17,6 +17,8 @@ from types import ModuleType
 import bpy
 
 _EVERY_S = 0.005
+_CLICK_S = 0.4
+"""How long Blender still draws what a click has changed: the button, the status bar, the panel."""
 _SCHEDULER = Path("/proc/thread-self/schedstat")
 
 
@@ -40,7 +42,8 @@ class Gap:
     starved_ms: float
     before: str
     after: str
-    begun: float
+    is_drawing: bool
+    """Whether the panel changed in it, so that Blender drew the window anew."""
 
     @property
     def away_ms(self) -> float:
@@ -84,6 +87,7 @@ class Watch:
         bpy.app.timers.unregister(self._timer)
 
     def gaps(self) -> list[Gap]:
+        clicked = next((moment.clock for moment in self.moments if moment.stage), 0.0)
         return [
             Gap(
                 1e3 * (after.clock - before.clock),
@@ -91,7 +95,8 @@ class Watch:
                 1e3 * (after.starved - before.starved),
                 before.stage,
                 after.stage,
-                before.clock,
+                (before.stage, before.fraction) != (after.stage, after.fraction)
+                or before.clock < clicked + _CLICK_S,
             )
             for before, after in pairwise(self.moments)
         ]
