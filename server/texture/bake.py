@@ -57,7 +57,7 @@ def bake_texture(model: HeadModel, atlas: Atlas, shot: Shot) -> Texture:
 
 def _tooth_light(white: float, skin: Reals) -> float:
     """How bright teeth are in this photo's light: they must not outshine a dim face."""
-    return float(np.sqrt(white) * np.clip(0.6 + 0.9 * (skin @ LUMA), 0.7, 1.0))
+    return float(white**0.25 * np.clip(0.55 + 0.9 * (skin @ LUMA), 0.65, 1.0))
 
 
 def _unfold(atlas: Atlas, color: Reals, alpha: Reals, observed: Bools) -> Texture:

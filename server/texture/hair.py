@@ -145,7 +145,7 @@ def _lash_reach(model: HeadModel) -> Reals:
 
 def _ragged(dense: Reals, frayed: Reals) -> Reals:
     """Opacity of hair that thins out strand by strand where it is less than dense; no hair stays no hair."""
-    thin = np.clip(5.0 * dense, 0.0, 1.0) * (dense < 0.96)
+    thin = np.clip(5.0 * dense, 0.0, 1.0) * np.clip(1.6 * (1.0 - dense), 0.0, 1.0)
     return _smooth(1.5 * dense + frayed * thin - 0.25)
 
 

@@ -13,8 +13,8 @@ from server.texture.atlas import Atlas
 from server.texture.fill import mesh_edges
 from server.texture.noise import value_noise
 
-_TOOTH = np.array([0.95, 0.90, 0.81], np.float32)
-_TIP = np.array([0.91, 0.88, 0.82], np.float32)
+_TOOTH = np.array([0.97, 0.91, 0.79], np.float32)
+_TIP = np.array([0.95, 0.90, 0.81], np.float32)
 _NECK = np.array([0.74, 0.60, 0.46], np.float32)
 _GUM = np.array([0.36, 0.13, 0.115], np.float32)
 _TONGUE = np.array([0.36, 0.125, 0.11], np.float32)
