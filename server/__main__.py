@@ -30,6 +30,9 @@ if __name__ == "__main__":
     for name in ("pixel3dmm_blender", "server"):
         if name not in sys.modules:
             make_importable(name)
-    from server.serve import main
+    if "--prepare" in sys.argv:
+        from server.prepare import main
+    else:
+        from server.serve import main
 
     main()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import server  # noqa: F401  before numpy: it gives linear algebra one thread
+
 HERE = Path(__file__).parent
 _status = 0
 

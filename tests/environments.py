@@ -18,8 +18,7 @@ _wire = types.ModuleType("pixel3dmm_blender.wire")
 _wire.__path__ = [str(ROOT / "pixel3dmm_blender" / "wire")]
 sys.modules[_wire.__name__] = _wire
 
-from pixel3dmm_blender.client import pythons, setup, weights  # noqa: E402
-from pixel3dmm_blender.client.launch import clean_environment  # noqa: E402
+from pixel3dmm_blender.client import launch, pythons, setup, weights  # noqa: E402
 from pixel3dmm_blender.wire.faults import EngineNotInstalled, Pixel3dmmError  # noqa: E402
 
 __all__ = ["Pixel3dmmError"]
@@ -44,7 +43,7 @@ def child_environment(blender: str = "none") -> dict[str, str]:
         "BLENDER_USER_RESOURCES": str(ENVIRONMENTS / f"blender-{blender}-user"),
         "PYTHONUTF8": "1",
     }
-    return {**clean_environment(os.environ), **places, **settings}
+    return {**launch.clean_environment(os.environ), **places, **settings}
 
 
 def make_engine(torch_index: str = "") -> None:
@@ -91,12 +90,19 @@ def blender_versions() -> tuple[str, ...]:
 def fetch_models() -> None:
     """Fetch the open models that are missing, with their licences shown first."""
     missing = weights.missing_models(MODELS)
-    if not missing:
-        return
-    print(f"Open models: {weights.download_size(missing) >> 20} MB to fetch")
-    print("\n".join(f"  {line}" for line in weights.licence_lines(missing)))
-    with ProgressLines("Open models") as progress:
-        weights.fetch_models(MODELS, progress, _never, python=ENGINE_PYTHON)
+    if missing:
+        print(f"Open models: {weights.download_size(missing) >> 20} MB to fetch")
+        print("\n".join(f"  {line}" for line in weights.licence_lines(missing)))
+        with ProgressLines("Open models") as progress:
+            weights.fetch_models(MODELS, progress, _never, python=ENGINE_PYTHON)
+    if not (MODELS / "cache").is_dir():
+        with ProgressLines("Head") as progress:
+            progress(0.0, "Preparing it from the open models")
+            log = ENVIRONMENTS / "prepare.log"
+            launch.prepare_engine(
+                launch.engine_command(ENGINE_PYTHON, ROOT / "server", MODELS, log), _never
+            )
+            progress(1.0, "Prepared")
 
 
 def extension_tool() -> Path:

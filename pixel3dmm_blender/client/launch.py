@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..wire.faults import EngineNotInstalled
+from ..wire.faults import Cancelled, EngineNotInstalled
 
+_LOOK_S = 0.1
 _LEAKING_NAMES = frozenset({"VIRTUAL_ENV", "OCIO", "LD_LIBRARY_PATH", "LD_PRELOAD"})
 _LEAKING_PREFIXES = ("PYTHON", "PXR_", "MATERIALX_", "DYLD_")
 
@@ -39,6 +41,38 @@ def engine_command(
         str(models),
     )
     return EngineCommand((*prefix, *engine), clean_environment(os.environ), log)
+
+
+def prepare_engine(command: EngineCommand, cancelled: Callable[[], bool]) -> None:
+    """Let a new engine load everything once and keep what it makes, so that the first photo need not wait.
+
+    Raises EngineNotInstalled, with what it said, if it cannot; Cancelled.
+    """
+    command.log.parent.mkdir(parents=True, exist_ok=True)
+    flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
+    with command.log.open("w+b") as log:
+        process = subprocess.Popen(
+            (*command.arguments, "--prepare"),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=dict(command.environment),
+            creationflags=flags,
+        )
+        while process.poll() is None:
+            if cancelled():
+                process.kill()
+                process.wait()
+                raise Cancelled("The installation was cancelled.", "What was fetched is kept.")
+            time.sleep(_LOOK_S)
+        if process.returncode != 0:
+            log.seek(0)
+            said = log.read().decode("utf-8", "replace").strip()
+            raise EngineNotInstalled(
+                f"The engine is there, but it does not start: {said.splitlines()[-1] if said else ''}",
+                "Install it again; if that does not help, use Copy Diagnostics.",
+                said,
+            )
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:

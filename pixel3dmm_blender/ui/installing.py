@@ -7,6 +7,7 @@ import threading
 import traceback
 from typing import Final
 
+from ..client.launch import engine_command, prepare_engine
 from ..client.setup import engine_python, make_engine
 from ..client.weights import OPEN_MODELS, download_size, fetch_models, licence_lines
 from ..wire import Defect, Pixel3dmmError
@@ -14,6 +15,7 @@ from . import engine, paths
 from .preferences import Settings
 
 _SHARE_OF_ENGINE: Final = 0.8
+_SHARE_OF_MODELS: Final = 0.95
 _PACKAGES: Final = (
     "PyTorch, NumPy, SciPy, PyAV (PyPI): BSD-3-Clause; Pillow (PyPI): MIT-CMU; "
     "0.3 GB, with NVIDIA's libraries up to 3 GB"
@@ -42,6 +44,9 @@ class InstallJob:
         self._python = chosen or engine_python(paths.environment())
         self._environment, self._lock = paths.environment(), paths.lock()
         self._models, self._torch_index = paths.models(settings), settings.torch_index
+        self._command = engine_command(
+            self._python, paths.server_folder(), self._models, paths.log().with_name("prepare.log")
+        )
         self._thread = threading.Thread(target=self._work, name="pixel3dmm-install", daemon=True)
 
     def cancel(self) -> None:
@@ -72,6 +77,8 @@ class InstallJob:
                     self._torch_index,
                 )
             fetch_models(self._models, self._tell_models, self._stop.is_set, python=self._python)
+            self.fraction, self.stage = _SHARE_OF_MODELS, "Preparing the head"
+            prepare_engine(self._command, self._stop.is_set)
         except Pixel3dmmError as error:
             self._error = error
         except (OSError, ValueError, RuntimeError) as error:
@@ -83,4 +90,7 @@ class InstallJob:
         self.fraction, self.stage = _SHARE_OF_ENGINE * fraction, text
 
     def _tell_models(self, fraction: float, text: str) -> None:
-        self.fraction, self.stage = _SHARE_OF_ENGINE + (1.0 - _SHARE_OF_ENGINE) * fraction, text
+        self.fraction, self.stage = (
+            _SHARE_OF_ENGINE + (_SHARE_OF_MODELS - _SHARE_OF_ENGINE) * fraction,
+            text,
+        )
