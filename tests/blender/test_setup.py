@@ -45,7 +45,7 @@ def test_installing_shows_its_progress_and_can_be_cancelled(add_on, no_engine, m
     jobs.start(job)
 
     pump_until(lambda: "20 of 40 MB" in job.stage)
-    assert job.fraction == pytest.approx(0.9)
+    assert 0.8 < job.fraction < 0.95
     bpy.ops.pixel3dmm.cancel()
     pump_until(lambda: jobs.running() is None)
 
