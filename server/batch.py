@@ -7,14 +7,20 @@ Every input gets its own folder DIR/<stem>. One that fails is named with its rea
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pixel3dmm_blender.wire import (
+    Defect,
     Footage,
     FootageUnreadable,
+    OutOfMemory,
     Pixel3dmmError,
     Progress,
     Tracked,
@@ -28,6 +34,8 @@ from .pipeline import track_face, track_photos
 from .sight import Sighting, is_clip_footage, sight_photo
 
 MODELS_VARIABLE = "PIXEL3DMM_MODELS"
+_STOPPED = 130
+"""Exit code of a command that Ctrl-C ended, as shells have it."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +58,16 @@ class Order:
 
 def main() -> int:
     """Reconstruct every file; 0 only if all of them succeeded."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file's name may have what a console has not
+            stream.reconfigure(errors="backslashreplace")
     order = read_order(sys.argv[1:])
     engine = Engine(order.models)
-    failed = run_together(order, engine) if order.same_person else run_apart(order, engine)
+    try:
+        failed = run_together(order, engine) if order.same_person else run_apart(order, engine)
+    except KeyboardInterrupt:
+        print("Stopped. What was finished before is kept.", file=sys.stderr)
+        return _STOPPED
     if failed:
         print(f"{failed} of {len(order.files)} inputs failed.", file=sys.stderr)
     return 1 if failed else 0
@@ -63,8 +78,9 @@ def run_apart(order: Order, engine: Engine) -> int:
     failed = 0
     for file in order.files:
         try:
-            tracked = track_face(_request(order, file), engine, Job(_show))
-            _finish(order, file, tracked, engine)
+            with _in_sentences():
+                tracked = track_face(_request(order, file), engine, Job(_show))
+                _finish(order, file, tracked, engine)
         except Pixel3dmmError as error:
             failed += _complain(file, error)
     return failed
@@ -76,15 +92,22 @@ def run_together(order: Order, engine: Engine) -> int:
     job, failed = Job(_show), 0
     for file in order.files:
         try:
-            found.append((file, _sight(_request(order, file).footage, engine, job)))
+            with _in_sentences():
+                found.append((file, _sight(_request(order, file).footage, engine, job)))
         except Pixel3dmmError as error:
             failed += _complain(file, error)
     if not found:
         return failed
-    results = track_photos(order.request, tuple(sighting for _, sighting in found), engine, job)
+    try:
+        with _in_sentences():
+            sightings = tuple(sighting for _, sighting in found)
+            results = track_photos(order.request, sightings, engine, job)
+    except Pixel3dmmError as error:
+        return failed + sum(_complain(file, error) for file, _ in found)
     for (file, _), tracked in zip(found, results, strict=True):
         try:
-            _finish(order, file, tracked, engine)
+            with _in_sentences():
+                _finish(order, file, tracked, engine)
         except Pixel3dmmError as error:
             failed += _complain(file, error)
     return failed
@@ -109,6 +132,18 @@ def read_order(arguments: list[str]) -> Order:
     return Order(
         files, options.output, request, options.same_person, options.meshes, Path(options.models)
     )
+
+
+@contextmanager
+def _in_sentences() -> Generator[None]:
+    """Turn what nobody foresaw into a Pixel3dmmError, so that the other files are still done."""
+    try:
+        yield
+    except MemoryError as error:
+        raise OutOfMemory("The memory is not enough.", "Use a smaller picture.") from error
+    except (OSError, ValueError, RuntimeError, ArithmeticError, LookupError) as error:
+        last = traceback.format_exc().strip().splitlines()[-1]
+        raise Defect(f"The engine made a mistake: {last}.", "Report it.") from error
 
 
 def _request(order: Order, file: Path) -> TrackFace:

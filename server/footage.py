@@ -13,9 +13,10 @@ from __future__ import annotations
 import io
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import av.error
@@ -38,6 +39,9 @@ _BAND = 1024
 _DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _NOT_A_PHOTO = "Open it in an image viewer and save it as JPEG or PNG; clips as MP4."
 _CUT_OFF = "Copy or export it again."
+_PLAYLISTS = frozenset({"concat", "hls", "dash", "imf"})
+_ONLY_FILES = {"protocol_whitelist": "file"}
+"""Some clips are lists of addresses; nothing is ever fetched."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +68,17 @@ class Clip:
     """Mean frames per second; 0 where it is unknown."""
 
 
-def read_footage(footage: Footage) -> Iterator[Frame]:
+def read_footage(footage: Footage, check: Callable[[], None] = lambda: None) -> Iterator[Frame]:
     """Read a photo as one frame, or the wanted frames of a clip, one by one.
 
-    Raises FootageUnreadable; for a clip possibly after some frames.
+    ``check`` is called for every decoded frame, wanted or not, and may raise to stop. Raises FootageUnreadable; for
+    a clip possibly after some frames.
     """
     if footage.pixels is not None:
         yield Frame(footage.pixels, focal_35mm=footage.focal_35mm)
         return
     path = Path(footage.path)
-    frames = read_clip(footage) if is_clip(path) else iter((read_photo(path),))
+    frames = read_clip(footage, check) if is_clip(path) else iter((read_photo(path),))
     for frame in frames:
         yield replace(frame, focal_35mm=footage.focal_35mm) if footage.focal_35mm else frame
 
@@ -86,15 +91,14 @@ def is_clip(path: Path) -> bool:
 def read_photo(path: Path) -> Frame:
     """Read a photo. FootageUnreadable for anything that is not a whole picture."""
     _check_file(path)
-    content = _read_bytes(path)
     try:
-        with warnings.catch_warnings():
+        with _open_file(path) as stream, warnings.catch_warnings():
             # Pillow warns from 89 million pixels on; our own limit stands below.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             warnings.simplefilter(
                 "ignore", UserWarning
             )  # broken EXIF is no reason to refuse a picture
-            with Image.open(io.BytesIO(content)) as image:
+            with Image.open(stream) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise _too_large(path)
                 image.load()
@@ -122,7 +126,7 @@ def describe_clip(path: Path) -> Clip:
         return Clip(path, stream.frames, float(rate) if rate else 0.0)
 
 
-def read_clip(footage: Footage) -> Iterator[Frame]:
+def read_clip(footage: Footage, check: Callable[[], None] = lambda: None) -> Iterator[Frame]:
     """Decode the frames first..last (inclusive), every step-th, turned upright, with their own time stamps."""
     path = Path(footage.path)
     first, step = max(footage.first, 0), max(footage.step, 1)
@@ -130,12 +134,15 @@ def read_clip(footage: Footage) -> Iterator[Frame]:
     with _open_clip(path) as container:
         container.streams.video[0].thread_type = "AUTO"
         for index, frame in enumerate(_decode(path, container)):
+            check()
             if 0 <= footage.last < index:
                 break
             if index < first or (index - first) % step:
                 continue
             given += 1
             yield Frame(_turn_upright(frame), index, float(frame.time or 0.0))
+    if not given and not first:
+        raise FootageUnreadable(f"{path.name} has no frame that can be read.", _CUT_OFF)
     if not given:
         raise FootageUnreadable(
             f"{path.name} has no frame in the chosen range.",
@@ -155,13 +162,15 @@ def _check_file(path: Path) -> None:
         ) from error
     if stat.S_ISDIR(found.st_mode):
         raise FootageUnreadable(f"{path} is a folder.", "Choose a photo or a clip in it.")
+    if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device may never end
+        raise FootageUnreadable(f"{path} is no file.", "Choose a photo or a clip.")
     if found.st_size == 0:
         raise FootageUnreadable(f"{path.name} is empty.", _CUT_OFF)
 
 
-def _read_bytes(path: Path) -> bytes:
+def _open_file(path: Path) -> BinaryIO:
     try:
-        return path.read_bytes()
+        return path.open("rb")
     except PermissionError as error:
         raise FootageUnreadable(
             f"{path} may not be read.", "Allow reading the file, or copy it."
@@ -184,6 +193,8 @@ def _to_pixels(image: Image.Image) -> Bytes:
     upright = image
     if upright.mode in _DEEP_GREY_MODES:
         upright = _to_8_bit(upright)
+    elif upright.mode == "F":
+        upright = _float_to_8_bit(upright)
     elif profile:
         upright = _to_srgb(upright, profile)
     if upright.has_transparency_data:
@@ -204,6 +215,13 @@ def _to_8_bit(image: Image.Image) -> Image.Image:
     """16-bit grey, which Pillow would clip at 255; the full range 0..65535 becomes 0..255."""
     values = np.clip(np.asarray(image).astype(np.float32), 0.0, 65535.0)
     return Image.fromarray(np.round(values / 257.0).astype(np.uint8))
+
+
+def _float_to_8_bit(image: Image.Image) -> Image.Image:
+    """Float grey has no declared white: take the smallest of 1, 255 and 65535 that nothing exceeds."""
+    values = np.nan_to_num(np.asarray(image, np.float32), posinf=0.0, neginf=0.0)
+    white = next((top for top in (1.0, 255.0) if values.max() <= top), 65535.0)
+    return Image.fromarray(np.round(np.clip(values / white, 0.0, 1.0) * 255.0).astype(np.uint8))
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
@@ -233,7 +251,8 @@ def _over_grey(image: Image.Image) -> Image.Image:
 def _open_clip(path: Path) -> InputContainer:
     _check_file(path)
     try:
-        container = av.open(str(path))
+        # Absolute, for FFmpeg takes what stands before a colon for a protocol.
+        container = av.open(str(path.absolute()), options=_ONLY_FILES)
     except PermissionError as error:
         raise FootageUnreadable(
             f"{path} may not be read.", "Allow reading the file, or copy it."
@@ -244,6 +263,11 @@ def _open_clip(path: Path) -> InputContainer:
             _CUT_OFF,
             detail=str(error),
         ) from error
+    if _PLAYLISTS.intersection(container.format.name.split(",")):
+        container.close()
+        raise FootageUnreadable(
+            f"{path.name} is a list of other files.", "Choose the clip itself."
+        )
     if not container.streams.video:
         container.close()
         raise FootageUnreadable(f"{path.name} has no picture, only sound.", "Choose another clip.")

@@ -27,7 +27,9 @@ def hand_over(
     valid = np.array([sighting.landmarks is not None for sighting in sightings])
     seen_px, fitted_px = solved.landmarks_px()
     job.report(0.75, "Making the texture")
-    texture = take_texture(request, solved, sightings, engine) if request.texture_size else None
+    texture = (
+        take_texture(request, solved, sightings, engine, job) if request.texture_size else None
+    )
     job.report(0.95, "Handing over")
     return Tracked(
         track=make_track(solved, sightings, valid),
@@ -43,12 +45,13 @@ def hand_over(
 
 
 def take_texture(
-    request: TrackFace, solved: Solved, sightings: tuple[Sighting, ...], engine: Engine
+    request: TrackFace, solved: Solved, sightings: tuple[Sighting, ...], engine: Engine, job: Job
 ) -> Texture:
     """Bake the texture from the frame that shows the face best."""
     best = _best_view(solved)
     sighting = [sighting for sighting in sightings if sighting.landmarks is not None][best]
-    frame = next(iter(read_footage(_one_frame(sighting))))
+    frame = next(iter(read_footage(_one_frame(sighting), job.check)))
+    job.check()
     shot = Shot(
         posed=solved.posed(best),
         camera=solved.camera(best),

@@ -8,12 +8,14 @@ from pixel3dmm_blender.wire import NoFaceFound, Tracked, TrackFace
 from .engine import Engine
 from .handover import hand_over
 from .job import Job
+from .limits import check_request
 from .sight import Sighting, is_clip_footage, observe, sight_clip, sight_photo
 from .solved import Solved, make_fitter, personalise
 
 
 def track_face(request: TrackFace, engine: Engine, job: Job) -> Tracked:
     """Reconstruct the face in one photo or clip."""
+    check_request(request)
     job.report(0.02, "Loading the head")
     engine.head(request.head)
     if is_clip_footage(request.footage):

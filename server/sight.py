@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,21 +52,30 @@ def sight_photo(photo: Footage, detector: FaceDetector, job: Job) -> Sighting:
 def sight_clip(clip: Footage, detector: FaceDetector, job: Job) -> tuple[Sighting, ...]:
     """Read a clip frame by frame and follow one face through it; frames without it have no landmarks."""
     described = describe_clip(Path(clip.path))
-    last = clip.last if clip.last >= 0 else described.frame_count - 1
-    expected = max(1, (last - clip.first) // clip.step + 1)
+    expected = _expected(clip, described.frame_count)
     sightings: list[Sighting] = []
-    for frame, face, count in _follow(clip, detector):
-        share = min(1.0, len(sightings) / expected)
-        job.report(0.05 + 0.5 * share, "Finding the face", f"{len(sightings) + 1} of {expected}")
+    for frame, face, count in _follow(clip, detector, job.check):
+        number = len(sightings) + 1
+        share = min(1.0, number / expected) if expected else 0.5
+        told = f"{number} of {expected}" if number <= expected else str(number)
+        job.report(0.05 + 0.5 * share, "Finding the face", told)
         sightings.append(_sighting(clip, frame, described.frame_rate, face, count))
     return tuple(sightings)
 
 
+def _expected(clip: Footage, declared: int) -> int:
+    """How many frames will come; 0 where the clip does not say how long it is."""
+    last = min(clip.last, declared - 1) if clip.last >= 0 and declared else clip.last
+    if last < 0:
+        last = declared - 1
+    return max(0, (last - clip.first) // clip.step + 1)
+
+
 def _follow(
-    clip: Footage, detector: FaceDetector
+    clip: Footage, detector: FaceDetector, check: Callable[[], None]
 ) -> Iterator[tuple[Frame, FaceLandmarks | None, int]]:
     face: FaceLandmarks | None = None
-    for frame in read_clip(clip):
+    for frame in read_clip(clip, check):
         face = detector.follow(frame, face) if face is not None else None
         count = 1 if face is not None else 0
         if face is None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from pixel3dmm_blender.wire import Footage, FootageUnreadable
+from pixel3dmm_blender.wire import Cancelled, Footage, FootageUnreadable
 from server.footage import Frame, describe_clip, is_clip, read_footage, read_photo
 
 ORIENTATION, EXIF_IFD, FOCAL_35MM, FOCAL, WIDTH, HEIGHT = (
@@ -212,6 +212,32 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path):
     assert "may not be read" in refusal(tmp_path / "locked.png").message
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+
+    assert "is no file" in refusal(tmp_path / "pipe.jpg").message
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0, 65535.0])
+def test_float_grey_keeps_its_range_and_survives_what_is_no_number(tmp_path, white):
+    values = np.linspace(0, white, 256, dtype=np.float32)[None].repeat(4, 0)
+    values[1, :2] = np.nan, np.inf
+    Image.fromarray(values).save(tmp_path / "float.tif")
+
+    pixels = read_photo(tmp_path / "float.tif").pixels
+
+    assert np.array_equal(pixels[0, :, 0], np.arange(256))
+    assert (pixels[1, :2] == 0).all()
+
+
+def test_an_enormous_file_that_is_no_picture_is_not_read_whole(tmp_path):
+    with (tmp_path / "video.jpg").open("wb") as file:
+        file.truncate(1 << 40)
+
+    assert "not a picture" in refusal(tmp_path / "video.jpg").message
+
+
 def test_a_picture_beyond_the_limit_is_refused_before_it_is_decoded(tmp_path):
     Image.new("1", (20_000, 10_000)).save(tmp_path / "huge.png")
 
@@ -337,6 +363,31 @@ def test_a_text_file_named_mp4_is_refused(tmp_path):
     (tmp_path / "notes.mp4").write_text("This is not a clip.\n" * 40)
 
     assert "not a clip" in refusal(tmp_path / "notes.mp4").message
+
+
+def test_a_clip_that_lists_other_files_is_refused(tmp_path):
+    write_clip(tmp_path / "clip.mp4", shades(2))
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile clip.mp4\n")
+
+    assert "list of other files" in refusal(tmp_path / "list.mp4").message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")
+def test_a_colon_in_a_clips_name_is_no_protocol(tmp_path, monkeypatch):
+    write_clip(tmp_path / "clip.mp4", shades(2)).rename(tmp_path / "take:2.mp4")
+    monkeypatch.chdir(tmp_path)
+
+    assert len(list(read_footage(Footage(path="take:2.mp4")))) == 2
+
+
+def test_frames_before_the_first_wanted_one_can_be_stopped(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", shades(5))
+
+    def stop() -> None:
+        raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        list(read_footage(Footage(path=str(path), first=4), stop))
 
 
 def test_a_range_behind_the_end_of_a_clip_is_refused(tmp_path):
