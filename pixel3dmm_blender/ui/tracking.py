@@ -19,7 +19,7 @@ from . import engine
 from .footage import read_footage
 from .view import look_through_camera
 
-_CANCEL_S: Final = 0.3
+_CANCEL_S: Final = 0.25
 """How long a cancelled request may take to say so before we stop waiting for it."""
 _SHARE_OF_ENGINE: Final = 0.95
 
