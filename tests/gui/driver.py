@@ -50,14 +50,22 @@ def leave_sidebar() -> Steps:
     yield _AWARE_S
 
 
-def click(place: tuple[int, int], at_once: bool = False) -> Steps:
-    """Click; ``at_once`` where the mouse has been at ``place`` for a while."""
-    if not at_once:
-        yield from move(place)
-        yield _AWARE_S
-    for value in ("PRESS", "RELEASE"):
-        window().event_simulate(type="LEFTMOUSE", value=value, x=place[0], y=place[1])
-        yield 0.02
+def click(place: tuple[int, int]) -> Steps:
+    yield from hold(place)
+    yield from let_go(place)
+
+
+def hold(place: tuple[int, int]) -> Steps:
+    """Press the mouse's button at ``place``; a click is done when it is let go."""
+    yield from move(place)
+    yield _AWARE_S
+    window().event_simulate(type="LEFTMOUSE", value="PRESS", x=place[0], y=place[1])
+    yield 0.02
+
+
+def let_go(place: tuple[int, int]) -> Steps:
+    window().event_simulate(type="LEFTMOUSE", value="RELEASE", x=place[0], y=place[1])
+    yield 0.02
 
 
 def press(key: str, place: tuple[int, int], **modifiers: bool) -> Steps:

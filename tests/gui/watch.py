@@ -114,6 +114,14 @@ class Watch:
         quiet = [gap for gap in self.gaps() if not gap.before and not gap.after]
         return max(quiet, key=lambda gap: gap.away_ms, default=None)
 
+    def job_s(self) -> float:
+        """How long the job took, from the click to the head."""
+        clocks = [moment.clock for moment in self.moments if moment.stage]
+        if not clocks:
+            return 0.0
+        ended = (moment.clock for moment in self.moments if moment.clock > clocks[-1])
+        return next(ended, clocks[-1]) - clocks[0]
+
     def stages(self) -> list[tuple[str, float]]:
         """The stages in order, each with the highest fraction that was seen in it."""
         seen: dict[str, float] = {}
