@@ -163,16 +163,15 @@ def _find_hair(
     core = other & like
     if not core.any():
         return np.median(linear[other], axis=0).astype(np.float32), nothing
-    like = free & touching(
-        np.asarray(ndimage.binary_closing(like, iterations=round(2.0 * unit))), core
-    )
+    closed = np.asarray(ndimage.binary_closing(like, iterations=max(1, round(2.0 * unit))), bool)
+    like = free & touching(closed, core)
     color = np.median(linear[core], axis=0)
     return color.astype(np.float32), like
 
 
 def _without_holes(hair: Bools, bare: Bools) -> Bools:
     """Close what hair and skin enclose: locks too dark or too bright to be known."""
-    return opened(np.asarray(ndimage.binary_fill_holes(hair | bare)) & ~bare & hair.any(), 2)
+    return opened(np.asarray(ndimage.binary_fill_holes(hair | bare), bool) & ~bare & hair.any(), 2)
 
 
 def _lips_color(linear: Reals, points: Reals, skin: Reals) -> Reals:

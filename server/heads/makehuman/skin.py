@@ -71,8 +71,8 @@ def build_cap(skin: Part) -> Part:
     last, middle = (len(CAP_RINGS) - 1) * count, len(CAP_RINGS) * count
     low = (len(CAP_RINGS) - 1) / len(CAP_RINGS)
     for here in range(0, count, 2):
-        around = [(here + step) % count for step in (2, 1, 0)]
-        quads.append((middle, *(last + each for each in around)))
+        two, one = last + (here + 2) % count, last + (here + 1) % count
+        quads.append((middle, two, one, last + here))
         at = [1.0 - (here + step) / count for step in (2, 1, 0)]
         uv.append([(at[1], 1.0), (at[0], low), (at[1], low - 1e-3), (at[2], low)])
     drivers = np.append(
