@@ -84,7 +84,7 @@ def _studio(head: bpy.types.Object) -> Iterator[bpy.types.Object]:
     scene.world = world
     lamps = [
         _lamp(head, *place)
-        for place in (((-0.7, -1.0, 0.6), 9.0), ((0.9, -0.7, 0.2), 3.5), ((0.2, 1.0, 0.7), 7.0))
+        for place in (((-0.7, -1.0, 0.6), 7.5), ((0.9, -0.7, 0.2), 3.5), ((0.2, 1.0, 0.7), 7.0))
     ]
     lens = bpy.data.cameras.new("Studio")
     lens.lens = LENS_MM
