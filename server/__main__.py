@@ -6,6 +6,7 @@ importable by where they lie (the first folder upwards that holds them), without
 """
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -26,7 +27,16 @@ def make_importable(package: str) -> None:
     spec.loader.exec_module(module)
 
 
+def leave_deleted_folder() -> None:
+    """Go where there is a folder: torch's libraries do not load from a working folder that is gone."""
+    try:
+        Path.cwd()
+    except OSError:
+        os.chdir(Path(__file__).resolve().parent)
+
+
 if __name__ == "__main__":
+    leave_deleted_folder()
     for name in ("pixel3dmm_blender", "server"):
         if name not in sys.modules:
             make_importable(name)

@@ -265,9 +265,7 @@ def _open_clip(path: Path) -> InputContainer:
         ) from error
     if _PLAYLISTS.intersection(container.format.name.split(",")):
         container.close()
-        raise FootageUnreadable(
-            f"{path.name} is a list of other files.", "Choose the clip itself."
-        )
+        raise FootageUnreadable(f"{path.name} is a list of other files.", "Choose the clip itself.")
     if not container.streams.video:
         container.close()
         raise FootageUnreadable(f"{path.name} has no picture, only sound.", "Choose another clip.")

@@ -25,7 +25,6 @@ from pixel3dmm_blender.wire import (
     Pixel3dmmError,
     Progress,
     Record,
-    StreamCorrupt,
     StreamEnded,
     read_message,
     write_message,
@@ -93,7 +92,9 @@ class Server:
                     continue
                 self._cancelled[message.id] = threading.Event()
                 self._waiting.put(message)
-        except (StreamEnded, StreamCorrupt, OSError):
+        except (StreamEnded, Pixel3dmmError, OSError):
+            pass
+        finally:  # whatever it was: a deaf engine must not stay
             for number in tuple(self._cancelled):
                 self._cancel(number)  # nobody is left to read the answers
             self._waiting.put(None)
@@ -137,6 +138,10 @@ def fault_of(error: Pixel3dmmError) -> Fault:
 
 
 def _take_stdout() -> BinaryIO:
+    try:
+        os.fstat(2)
+    except OSError:  # no stderr: its number must not become the protocol's
+        os.open(os.devnull, os.O_WRONLY)
     protocol = os.dup(1)
     os.dup2(2, 1)
     if sys.platform == "win32":

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from .codec import Arrays, decode, encode
-from .faults import StreamCorrupt
+from .faults import OutOfMemory, StreamCorrupt
 from .record import Record
 from .replies import Fault, Progress, Ready, Tracked
 from .requests import Cancel, Hello, TrackFace
@@ -26,7 +26,8 @@ from .requests import Cancel, Hello, TrackFace
 PROTOCOL = 1
 MAGIC = b"P3DM"
 HEADER_LIMIT = 16 * 1024**2
-PAYLOAD_LIMIT = 4 * 1024**3
+PAYLOAD_LIMIT = 1024**3
+"""Twice the largest photo that is read."""
 _PREFIX = struct.Struct("<4sIQ")
 _MESSAGES: dict[str, type[Record]] = {
     kind.__name__: kind for kind in (Hello, TrackFace, Cancel, Ready, Progress, Tracked, Fault)
@@ -86,9 +87,9 @@ def read_message(stream: BinaryIO) -> Message:
             parsed["record"],
             parsed["arrays"],
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StreamCorrupt("The header of a message cannot be read") from error
-    if name not in _MESSAGES or not isinstance(number, int):
+    if not isinstance(name, str) or name not in _MESSAGES or not isinstance(number, int):
         raise StreamCorrupt(f"A message of the unknown type {name!r} came")
     return Message(number, decode(_MESSAGES[name], body, _unpack_arrays(described, payload)))
 
@@ -106,7 +107,7 @@ def _unpack_arrays(described: Any, payload: bytearray) -> Arrays:
             array.setflags(write=False)
             arrays.append(array)
             offset += array.nbytes
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise StreamCorrupt("The arrays of a message do not fit its payload") from error
     if offset != len(payload):
         raise StreamCorrupt("A message brings more bytes than its arrays need")
@@ -121,7 +122,10 @@ def _read_prefix(stream: BinaryIO) -> bytes:
 
 
 def _read_exactly(stream: BinaryIO, count: int) -> bytearray:
-    buffer = bytearray(count)
+    try:
+        buffer = bytearray(count)
+    except MemoryError as error:
+        raise OutOfMemory(f"There is no memory for a message of {count} bytes.") from error
     view = memoryview(buffer)
     filled = 0
     while filled < count:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -101,6 +102,37 @@ def test_an_engine_that_cannot_start_says_why_in_the_detail(tmp_path: Path) -> N
 
     assert "__main__.py" in caught.value.detail
     session.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a working folder from deletion")
+def test_an_engine_whose_working_folder_is_deleted_still_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    session = Session(
+        engine_command(Path(sys.executable), SERVER, tmp_path / "models", tmp_path / "engine.log")
+    )
+
+    assert wait_for(session, Ready)
+    session.close()
+
+
+@pytest.mark.parametrize("nonsense", [b"garbage" * 9, b"P3DM" + b"\xff" * 12])
+def test_an_engine_that_hears_nonsense_ends_and_is_no_orphan(
+    nonsense: bytes, tmp_path: Path
+) -> None:
+    command = engine_command(Path(sys.executable), SERVER, tmp_path, tmp_path / "engine.log")
+    with subprocess.Popen(
+        command.arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as engine:
+        assert engine.stdin is not None
+        engine.stdin.write(nonsense)
+        engine.stdin.flush()
+
+        assert engine.wait(PATIENCE_S) == 0
 
 
 def wait_for(session: Session, kind: type[Record]) -> Message:

@@ -180,6 +180,36 @@ def test_a_message_that_claims_to_be_enormous_is_refused_before_memory_is_taken(
         read_message(io.BytesIO(struct.pack("<4sIQ", b"P3DM", 10, 2**60)))
 
 
+HELLO = {"id": 2, "type": "Hello", "record": {"protocol": 1, "version": ""}, "arrays": []}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        [1, 2],
+        {**HELLO, "type": []},
+        {**HELLO, "id": "two"},
+        {**HELLO, "record": 5},
+        {**HELLO, "arrays": 5},
+        {**HELLO, "arrays": [{"dtype": "<f4", "shape": [float("inf")]}]},
+        {**HELLO, "arrays": [{"dtype": "<f4", "shape": [2**62, 2**62]}]},
+        {**HELLO, "arrays": [{"dtype": [], "shape": [0]}]},
+    ],
+)
+def test_a_header_that_makes_no_sense_gives_a_typed_error(header: object) -> None:
+    words = json.dumps(header).encode()
+
+    with pytest.raises(StreamCorrupt):
+        read_message(io.BytesIO(struct.pack("<4sIQ", b"P3DM", len(words), 0) + words))
+
+
+def test_a_header_nested_too_deep_gives_a_typed_error() -> None:
+    words = b"[" * 200_000
+
+    with pytest.raises(StreamCorrupt):
+        read_message(io.BytesIO(struct.pack("<4sIQ", b"P3DM", len(words), 0) + words))
+
+
 def test_an_unknown_field_is_refused_by_name() -> None:
     whole = as_bytes(RECORDS[0])
     length = struct.unpack("<I", whole[4:8])[0]
