@@ -44,7 +44,7 @@ def _focal_note(fitter: Fitter, fitted: Fitted) -> str:
     note = f"The focal length is assumed, {millimetres:.0f} mm (35 mm equivalent)"
     if doubt_deg > PITCH_WORTH_SAYING_DEG:
         note += f"; with another one the head's pitch differs by up to {doubt_deg:.0f} degrees"
-    return note + ". Type the real one if you know it."
+    return note + ". If you know the real one, type it under Settings."
 
 
 def pitch_doubt_deg(fitter: Fitter, fitted: Fitted) -> float:
