@@ -50,10 +50,18 @@ class Order:
     models: Path
 
     def folder(self, file: Path) -> Path:
-        """The input's own folder; two inputs of one stem are told apart by their place in the command."""
-        twins = [other for other in self.files if other.stem == file.stem]
+        """The input's own folder; inputs of one stem are told apart by their place in the command."""
+        twins = [other for other in self.files if _stem(other) == _stem(file)]
         suffix = f"-{twins.index(file) + 1}" if len(twins) > 1 else ""
-        return self.output / f"{file.stem}{suffix}"
+        taken = {_stem(other) for other in self.files} if suffix else set[str]()
+        while _stem(file) + suffix in taken:  # "a.jpg a.png a-1.jpg"
+            suffix += "-"
+        return self.output / (_stem(file) + suffix)
+
+
+def _stem(file: Path) -> str:
+    """The file's name without its suffix; a name of dots alone would lead out of the output folder."""
+    return file.stem if file.stem.strip(". ") else "footage"
 
 
 def main() -> int:

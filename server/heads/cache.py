@@ -7,6 +7,7 @@ place and moved there in one step, so no reader ever sees half a file.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -18,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pixel3dmm_blender.wire import DiskFull, Ints, StreamCorrupt
+from pixel3dmm_blender.wire import Ints, StreamCorrupt
 from pixel3dmm_blender.wire.codec import Arrays, decode, encode
 
 from .model import HeadModel
@@ -52,16 +53,12 @@ def read_head(path: Path) -> CachedHead | None:
 
 
 def write_head(path: Path, cached: CachedHead) -> None:
-    """Write a head atomically.
-
-    Raises:
-        DiskFull: the folder cannot be written.
-    """
+    """Write a head atomically; a folder that cannot be written is no reason to fail."""
     arrays: Arrays = []
     words = json.dumps(encode(cached.head, arrays))
     table: dict[str, Any] = {str(index): _halved(array) for index, array in enumerate(arrays)}
     table |= {WORDS: np.array(words), ORIGIN: cached.origin}
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
         try:
@@ -70,12 +67,6 @@ def write_head(path: Path, cached: CachedHead) -> None:
             Path(beside).replace(path)
         finally:
             Path(beside).unlink(missing_ok=True)
-    except OSError as error:
-        raise DiskFull(
-            f"The head's cache {path} cannot be written.",
-            "Free some space or check its permissions.",
-            str(error),
-        ) from error
 
 
 def _halved(array: AnyArray) -> AnyArray:

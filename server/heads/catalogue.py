@@ -27,9 +27,15 @@ def load_head(name: str, models: Path) -> HeadModel:
     """Load a head by name from the files in the models folder; its cache is ``models/cache``.
 
     Raises:
-        HeadMissing: there is no head of this name, or its files are not there.
+        HeadMissing: there is no head of this name, or its files are not there or cannot be read.
         WeightsCorrupt: its files are damaged.
     """
     if name != makehuman.NAME:
         raise HeadMissing(f"There is no head named {name}.", f"Choose one of: {', '.join(HEADS)}.")
-    return makehuman.load(models)
+    try:
+        return makehuman.load(models)
+    except OSError as error:
+        raise HeadMissing(
+            f"The files of the head {name} cannot be read: {error.strerror or error}.",
+            f"Check the permissions of {models}, or install the engine again.",
+        ) from error

