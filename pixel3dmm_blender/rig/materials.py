@@ -31,9 +31,8 @@ def build_materials(rig: HeadRig, name: str, skin: Skin | None) -> tuple[bpy.typ
     """Build all material slots around one image."""
     image = pack_picture(skin.png, f"{name} Color", skin.width, skin.height) if skin else None
     if image is not None:
-        # Lashes and hair share the picture with the skin: their alpha must not darken colours next
-        # to them.
-        image.alpha_mode = "CHANNEL_PACKED"
+        # Not CHANNEL_PACKED: the window's solid shading would ignore the alpha of lashes and hair.
+        image.alpha_mode = "STRAIGHT"
     uv_name = UV + rig.uv_names[0] if rig.uv_names else ""
     return tuple(_build_material(look, name, image, uv_name) for look in rig.materials)
 
