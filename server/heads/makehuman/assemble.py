@@ -191,7 +191,8 @@ def _bone_tails(joints: Doubles, points: Doubles) -> Floats:
     chin = front[(front[:, 1] < jaw[1] - 40.0) & (front[:, 1] > jaw[1] - 95.0)]
     tip = chin[chin[:, 2].argmax()]
     ahead = np.array([0.0, 0.0, 22.0])
-    tails = [head - neck, crown, (tip - jaw) * [0.0, 1.0, 1.0], ahead, ahead]
+    inside = 0.85  # a tail on the surface would peep out of the skin
+    tails = [head - neck, inside * crown, inside * (tip - jaw) * [0.0, 1.0, 1.0], ahead, ahead]
     return (np.stack(tails) * METRES_PER_MM).astype(np.float32)
 
 

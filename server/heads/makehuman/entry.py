@@ -14,7 +14,7 @@ from ..model import HeadModel
 from .archive import WHEEL, wheel_digest
 from .assemble import NAME, build_head
 
-BUILDER_VERSION = 12
+BUILDER_VERSION = 13
 """To be raised whenever the code of this folder would build another head from the same files."""
 
 
