@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 if sys.version_info < (3, 11):
@@ -19,9 +17,8 @@ if sys.version_info < (3, 11):
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import tomllib
-
 from tests import environments
+from tests.packaging import build_zip, zip_name
 from tests.runner import ROOT, TestTotals, run, run_pytest
 
 OUT = ROOT / "out"
@@ -123,30 +120,7 @@ def check(options: argparse.Namespace) -> int:
 
 def zip_extension(_options: argparse.Namespace) -> int:
     """Stage a copy of what the extension needs, then let Blender's own tool build and validate it."""
-    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
-    target = ROOT / "dist" / f"{manifest['id']}-{manifest['version']}.zip"
-    target.parent.mkdir(exist_ok=True)
-    tool = environments.extension_tool()
-    with tempfile.TemporaryDirectory() as scratch:
-        staged = Path(scratch) / manifest["id"]
-        junk = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
-        shutil.copytree(ROOT / "pixel3dmm_blender", staged, ignore=junk)
-        shutil.copytree(ROOT / "server", staged / "server", ignore=junk)
-        for name in ("blender_manifest.toml", "LICENSE"):
-            shutil.copy2(ROOT / name, staged / name)
-        build = [
-            sys.executable,
-            str(tool),
-            "build",
-            "--source-dir",
-            str(staged),
-            "--output-filepath",
-            str(target),
-        ]
-        status = run(build, environments.child_environment(), 60.0)
-    return status or run(
-        [sys.executable, str(tool), "validate", str(target)], environments.child_environment(), 60.0
-    )
+    return build_zip(ROOT / "dist" / zip_name(), environments.extension_tool())
 
 
 def gui(options: argparse.Namespace) -> int:
@@ -163,12 +137,11 @@ def gui(options: argparse.Namespace) -> int:
     status = zip_extension(options)
     if status != 0:
         return status
-    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
     places = {
         "screenshots": OUT / "gui",
         "engine": environments.ENGINE_PYTHON,
         "models": environments.MODELS,
-        "extension": ROOT / "dist" / f"{manifest['id']}-{manifest['version']}.zip",
+        "extension": ROOT / "dist" / zip_name(),
         "photo": ROOT / "tests" / "data" / "astronaut.png",
     }
     seen = Path(options.repository or ROOT)
