@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ..wire.faults import Cancelled, EngineNotInstalled
 
@@ -84,11 +85,19 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _open_log(path: Path) -> BinaryIO:
+    """Open the log; where none can be written, an engine without a log is better than none."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
+    except OSError:
+        return Path(os.devnull).open("ab")
+
+
 def start_engine(command: EngineCommand) -> subprocess.Popen[bytes]:
     """Start the engine with pipes for the protocol; EngineNotInstalled if its Python is not there."""
-    command.log.parent.mkdir(parents=True, exist_ok=True)
     flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
-    with command.log.open("ab") as log:
+    with _open_log(command.log) as log:
         try:
             return subprocess.Popen(
                 command.arguments,

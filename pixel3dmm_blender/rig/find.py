@@ -26,6 +26,15 @@ def stamp(owner: bpy.types.Object, person: str, role: Role) -> None:
     owner[ROLE] = role.value
 
 
+def free_name(wanted: str) -> str:
+    """Find a name that no person of this file has, whatever their collections are called by now."""
+    taken = {person_of(each) for each in bpy.data.objects}
+    number, name = 1, wanted
+    while name in taken:
+        number, name = number + 1, f"{wanted} {number + 1}"
+    return name
+
+
 def person_of(owner: bpy.types.Object | None) -> str:
     """Name the person that an object belongs to; empty for objects that are not ours."""
     return str(owner.get(PERSON, "")) if owner is not None else ""

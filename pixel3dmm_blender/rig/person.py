@@ -22,12 +22,13 @@ from ..wire import FaceTrack, Floats, FootageUnreadable, Tracked
 from .animate import key_track
 from .armature import bind, build_armature, set_pose
 from .camera import add_plate, build_camera, fit_render
-from .find import Role, has_people, stamp
+from .find import Role, free_name, has_people, stamp
 from .head import build_head
 from .materials import Skin, build_materials
 from .place import find_free_place
 from .shape_keys import build_keys, set_keys, widen_sliders
 from .solve import store_solve
+from .whole import all_or_nothing
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,14 @@ class Person:
 def build_person(
     scene: bpy.types.Scene, tracked: Tracked, name: str, plate: Path, skin: Skin | None
 ) -> Person:
-    """Build all that a Tracked reply describes; the scene must be current and in Object Mode."""
+    """Build all that a Tracked reply describes, or nothing; the scene must be current and in Object Mode."""
+    with all_or_nothing():
+        return _build(scene, tracked, name, plate, skin)
+
+
+def _build(
+    scene: bpy.types.Scene, tracked: Tracked, name: str, plate: Path, skin: Skin | None
+) -> Person:
     place = find_free_place(scene, tracked.rig)
     collection = bpy.data.collections.new(name)
     scene.collection.children.link(collection)
@@ -64,8 +72,9 @@ def build_person(
         _pose(person, tracked, place)
     _plate(person, plate)
     fit_render(scene, tracked.track.camera, camera)
+    stamped = free_name(collection.name)
     for owner, role in ((rig, Role.RIG), (head, Role.HEAD), (camera, Role.CAMERA)):
-        stamp(owner, collection.name, role)
+        stamp(owner, stamped, role)
     store_solve(rig, tracked)
     _select(head)
     return person
@@ -117,7 +126,7 @@ def _plate(person: Person, path: Path) -> None:
     except FootageUnreadable:
         # The engine reads more formats than Blender (HEIC, 16-bit oddities): the head stands
         # without its plate.
-        person.camera["pixel3dmm_plate"] = str(path)
+        person.camera["pixel3dmm_plate"] = str(path).encode("utf-8", "replace").decode()
 
 
 def _select(head: bpy.types.Object) -> None:

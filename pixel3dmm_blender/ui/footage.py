@@ -15,11 +15,18 @@ from .preferences import read_settings
 
 def read_footage(path: Path, focal_35mm: float) -> Footage:
     """Describe the footage for the engine that is set; focal length in mm, 0 if nobody knows it."""
-    if not path.is_file():
+    if not _is_file(path):
         raise FootageUnreadable(f"There is no file {path}.", "Choose a photo or a clip.")
     if not read_settings().is_remote:
         return Footage(path=str(path.resolve()), focal_35mm=focal_35mm)
     return Footage(pixels=_read_pixels(path), focal_35mm=focal_35mm)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
 
 
 def _read_pixels(path: Path) -> np.ndarray:

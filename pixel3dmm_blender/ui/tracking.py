@@ -119,12 +119,17 @@ class TrackJob:
         windows = bpy.context.window_manager.windows
         with bpy.context.temp_override(window=bpy.context.window or windows[0]):
             person = build_person(
-                bpy.context.scene, tracked, self._wish.path.stem, self._wish.path, skin
+                bpy.context.scene, tracked, _name(self._wish.path), self._wish.path, skin
             )
             person.rig["pixel3dmm_seconds"] = time.monotonic() - self._begun
             if not bpy.app.background:
                 look_through_camera(bpy.context.window)
             bpy.ops.ed.undo_push(message=self.label)
+
+
+def _name(path: Path) -> str:
+    """The person is called like the photo; a file's name need not be text, but a datablock's must."""
+    return path.stem.encode("utf-8", "replace").decode()
 
 
 def _is_object_mode() -> bool:

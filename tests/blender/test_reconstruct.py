@@ -11,7 +11,7 @@ import bpy
 import pytest
 
 from pixel3dmm_blender.ui import engine as resident
-from pixel3dmm_blender.ui import jobs, reports
+from pixel3dmm_blender.ui import jobs, paths, reports
 from pixel3dmm_blender.ui.tracking import TrackJob, Wish
 from pixel3dmm_blender.wire import Cancelled, EngineLost, NoFaceFound
 
@@ -73,6 +73,30 @@ def test_a_photo_that_is_not_there_is_named(engine, tmp_path) -> None:
         bpy.ops.pixel3dmm.reconstruct_face(filepath=str(tmp_path / "gone.png"))
 
     assert not resident.is_running()
+
+
+def test_a_photo_whose_name_is_too_long_is_named(engine, tmp_path) -> None:
+    with pytest.raises(RuntimeError, match="There is no file"):
+        bpy.ops.pixel3dmm.reconstruct_face(filepath=str(tmp_path / ("x" * 300 + ".png")))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")
+def test_a_photo_whose_name_is_no_text_is_reconstructed(engine, photo) -> None:
+    odd = photo("ada").with_name(os.fsdecode(b"ad\xe4.png"))
+    photo("ada").rename(odd)
+
+    bpy.ops.pixel3dmm.reconstruct_face(filepath=str(odd))
+
+    assert "ad? Head" in bpy.data.objects
+
+
+def test_an_engine_whose_log_cannot_be_written_works(engine, photo, tmp_path, monkeypatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(paths, "log", lambda: tmp_path / "file" / "engine.log")
+
+    bpy.ops.pixel3dmm.reconstruct_face(filepath=str(photo("ada")))
+
+    assert "ada Head" in bpy.data.objects
 
 
 def test_a_fault_becomes_a_sentence_and_a_hint(engine, photo) -> None:

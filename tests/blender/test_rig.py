@@ -295,6 +295,32 @@ def test_parts_are_found_by_what_they_are_not_by_their_names(photo) -> None:
     assert person_of(None) == ""
 
 
+def test_a_renamed_person_is_not_mixed_up_with_the_next_of_its_name(photo) -> None:
+    first = build(make_tracked(), photo("ada"))
+    first.collection.name = "grace"
+
+    second = build(make_tracked(), photo("ada"))
+
+    assert second.collection.name == "ada"
+    for person in (first, second):
+        assert part_of(bpy.context.scene, person_of(person.head), Role.RIG) == person.rig
+
+
+def test_a_person_that_cannot_be_finished_leaves_nothing_behind(photo, monkeypatch) -> None:
+    def stumble(*_: object) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr("pixel3dmm_blender.rig.person.store_solve", stumble)
+    bpy.ops.mesh.primitive_cube_add()
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        build(make_tracked(), photo("ada"))
+
+    assert [each.name for each in bpy.data.objects] == ["Cube"]
+    kept = (bpy.data.collections, bpy.data.armatures, bpy.data.materials, bpy.data.images)
+    assert not any(len(kind) for kind in (*kept, bpy.data.shape_keys))
+
+
 def test_everything_survives_saving_and_loading(photo, tmp_path: Path) -> None:
     build(make_tracked(), photo("ada"))
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend"))
