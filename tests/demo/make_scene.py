@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +21,10 @@ import bpy  # noqa: E402  after the path
 
 import pixel3dmm_blender  # noqa: E402
 from pixel3dmm_blender.rig.find import ROLE, Role  # noqa: E402
+from tests.demo.terminal import Terminal  # noqa: E402
 from tests.demo.views import render_views  # noqa: E402
+
+Say = Callable[..., None]
 
 
 def main() -> int:
@@ -28,34 +32,33 @@ def main() -> int:
     options = read_options()
     os.environ["PIXEL3DMM_ENGINE_PYTHON"] = str(options.engine)
     os.environ["PIXEL3DMM_MODELS"] = str(options.models)
+    terminal = Terminal(options.output / "blender.log")
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     pixel3dmm_blender.register()
     try:
-        make(options.image, options.output)
-    except (
-        RuntimeError
-    ) as error:  # what an operator reports as an error, a script gets as an exception
-        print(str(error).strip(), file=sys.stderr)
+        make(options.image, options.output, terminal.say)
+    except RuntimeError as error:  # an operator's report is a script's exception
+        terminal.say(str(error).strip())
+        terminal.say(f"What Blender said is in {terminal.log}.")
         return 1
     finally:
         pixel3dmm_blender.unregister()
     return 0
 
 
-def make(image: Path, output: Path) -> None:
+def make(image: Path, output: Path, say: Say) -> None:
     """Reconstruct, render, save, and measure the warm engine."""
-    output.mkdir(parents=True, exist_ok=True)
-    print(f"Reconstructing {image.name}", flush=True)
-    report("Cold, engine started", reconstruct(image))
+    say(f"Reconstructing {image.name}")
+    report("Cold, engine started", reconstruct(image), say)
+    say()
+    render_views(part(Role.HEAD), part(Role.CAMERA), output / "views" / image.stem, say)
     start = time.perf_counter()
-    pictures = render_views(part(Role.HEAD), part(Role.CAMERA), output / "views" / image.stem)
-    print(f"\nRendered {len(pictures)} views in {time.perf_counter() - start:.1f} s", flush=True)
-    bpy.ops.wm.save_as_mainfile(
-        filepath=str((output / f"{image.stem}.blend").resolve()), compress=True
-    )
-    export_gltf(output / f"{image.stem}.glb")
+    path = (output / f"{image.stem}.blend").resolve()
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=True)
+    export_gltf(path.with_suffix(".glb"))
+    say(f"  {time.perf_counter() - start:6.2f} s  Saving {image.stem}.blend and {image.stem}.glb")
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    report("Warm, engine running", reconstruct(image))
+    report("Warm, engine running", reconstruct(image), say)
 
 
 def reconstruct(image: Path) -> float:
@@ -65,19 +68,21 @@ def reconstruct(image: Path) -> float:
     return time.perf_counter() - start
 
 
-def report(title: str, waited_s: float) -> None:
+def report(title: str, waited_s: float, say: Say) -> None:
     """Say what the rig knows of its own making."""
     rig = part(Role.RIG)
-    print(f"\n{title}: photo to rigged head in {waited_s:.2f} s")
-    for stage, seconds in rig["pixel3dmm_stages"].items():
-        print(f"  {seconds:6.2f} s  {stage}")
-    print(
-        f"  error {rig['pixel3dmm_error_px']:.2f} px = {rig['pixel3dmm_error_percent']:.2f} % of the face's height"
+    stages = rig["pixel3dmm_stages"].to_dict()
+    say(f"\n{title}: photo to rigged head in {waited_s:.2f} s")
+    for stage, seconds in stages.items():
+        say(f"  {seconds:6.2f} s  {stage}")
+    say(
+        f"  {waited_s - sum(stages.values()):6.2f} s  The wire, the texture's file and the rig in Blender"
     )
-    print(f"  engine memory {rig['pixel3dmm_engine_bytes'] / 2**20:.0f} MiB")
+    error_px, percent = rig["pixel3dmm_error_px"], rig["pixel3dmm_error_percent"]
+    say(f"  error {error_px:.2f} px = {percent:.2f} % of the face's height")
+    say(f"  engine memory {rig['pixel3dmm_engine_bytes'] / 2**20:.0f} MiB")
     for note in str(rig["pixel3dmm_notes"]).splitlines():
-        print(f"  {note}")
-    sys.stdout.flush()
+        say(f"  {note}")
 
 
 def part(role: Role) -> bpy.types.Object:
@@ -106,6 +111,4 @@ def read_options() -> argparse.Namespace:
 
 if __name__ == "__main__":
     status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
     os._exit(status)  # some Blenders hang or crash while their Python is torn down

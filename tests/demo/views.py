@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -34,34 +35,34 @@ TURNS_DEG: Final[Mapping[str, float]] = {"three-quarter": 38.0, "side": 78.0}
 
 
 def render_views(
-    head: bpy.types.Object, camera: bpy.types.Object, folder: Path
-) -> tuple[Path, ...]:
-    """Render all views into a folder. Lamps, studio camera and render settings are gone afterwards."""
+    head: bpy.types.Object, camera: bpy.types.Object, folder: Path, say: Callable[[str], None]
+) -> None:
+    """Render all views into a folder. Lamps, studio camera and settings are gone afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
     with _studio(head) as studio:
         scene = bpy.context.scene
         with _framed(scene, head, camera) as crop:
             (folder / CROP_FILE).write_text(json.dumps(crop), encoding="utf-8")
-            made = [_render(folder / "front.png", camera)]
+            _render(folder / "front.png", camera, say)
             with _clay(scene):
-                made.append(_render(folder / "overlay.png", camera))
+                _render(folder / "overlay.png", camera, say)
         scene.render.resolution_x = scene.render.resolution_y = SIDE_PX
         for name, turn_deg in TURNS_DEG.items():
             _aim(studio, head, turn_deg)
-            made.append(_render(folder / f"{name}.png", studio))
+            _render(folder / f"{name}.png", studio, say)
         _aim(studio, head, 0.0)
         for name, pose in (("neutral", {}), ("arkit", ARKIT_POSE)):
             with _posed(head, pose):
-                made.append(_render(folder / f"{name}.png", studio))
-    return tuple(made)
+                _render(folder / f"{name}.png", studio, say)
 
 
-def _render(path: Path, camera: bpy.types.Object) -> Path:
+def _render(path: Path, camera: bpy.types.Object, say: Callable[[str], None]) -> None:
+    start = time.perf_counter()
     scene = bpy.context.scene
     scene.camera = camera
     scene.render.filepath = str(path.resolve())
     bpy.ops.render.render(write_still=True)
-    return path
+    say(f"  {time.perf_counter() - start:6.2f} s  Rendering {path.stem}")
 
 
 @contextmanager
