@@ -12,6 +12,8 @@ from ..wire import Floats, HeadRig
 
 _CLEAR_M = (1.0, 0.05, 0.05)
 """Free space around the head: to its sides enough that its camera sees the plate and nothing else."""
+_SURROUNDINGS_M = 10.0
+"""What is longer than this is a floor, a room or a sky: a head stands in it, not beside it."""
 _TRIES = 64
 
 
@@ -24,6 +26,7 @@ def find_free_place(scene: bpy.types.Scene, rig: HeadRig) -> Floats:
         for each in scene.objects
         if each.type in ("MESH", "CURVE", "META") and each.visible_get()
     ]
+    boxes = [box for box in boxes if np.max(box[1] - box[0]) <= _SURROUNDINGS_M]
     place = np.zeros(3, np.float32)
     for _ in range(_TRIES):
         struck = [

@@ -286,6 +286,12 @@ def test_a_second_head_stands_beside_the_first_and_still_matches_its_photo(photo
     )
 
 
+def test_a_head_stands_on_a_large_floor_not_beside_it(photo) -> None:
+    bpy.ops.mesh.primitive_plane_add(size=1000.0)
+
+    assert build(make_tracked(), photo("ada")).rig.location.x == 0.0
+
+
 def test_parts_are_found_by_what_they_are_not_by_their_names(photo) -> None:
     person = build(make_tracked(), photo("ada"))
     person.head.name, person.rig.name = "something", "else"
