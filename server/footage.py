@@ -35,7 +35,7 @@ CLIP_SUFFIXES = frozenset(
     for name in names.split()
 )
 _GREY = (128, 128, 128)
-_BAND = 1024
+_BAND = 256
 _DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _NOT_A_PHOTO = "Open it in an image viewer and save it as JPEG or PNG; clips as MP4."
 _CUT_OFF = "Copy or export it again."
@@ -191,24 +191,28 @@ def _to_pixels(image: Image.Image) -> Bytes:
     profile = image.info.get("icc_profile")
     ImageOps.exif_transpose(image, in_place=True)
     upright = image
-    if upright.mode in _DEEP_GREY_MODES:
-        upright = _to_8_bit(upright)
-    elif upright.mode == "F":
+    if upright.mode == "F":
         upright = _float_to_8_bit(upright)
     elif profile:
         upright = _to_srgb(upright, profile)
-    if upright.has_transparency_data:
-        upright = _over_grey(upright)
-    return _rows(upright if upright.mode == "RGB" else upright.convert("RGB"))
+    return _rows(upright)
 
 
 def _rows(image: Image.Image) -> Bytes:
-    """Copy an RGB image out of Pillow in bands: in one piece it would stand in memory twice more."""
+    """Copy an image out of Pillow in bands: in one piece it would stand in memory three times more."""
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     for top in range(0, image.height, _BAND):
         bottom = min(top + _BAND, image.height)
-        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+        pixels[top:bottom] = np.asarray(_to_rgb(image.crop((0, top, image.width, bottom))))
     return pixels
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _DEEP_GREY_MODES:
+        image = _to_8_bit(image)
+    if image.has_transparency_data:
+        image = _over_grey(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:

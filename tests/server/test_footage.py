@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from fractions import Fraction
 from pathlib import Path
 
@@ -236,6 +237,18 @@ def test_an_enormous_file_that_is_no_picture_is_not_read_whole(tmp_path):
         file.truncate(1 << 40)
 
     assert "not a picture" in refusal(tmp_path / "video.jpg").message
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "I;16"])
+def test_a_large_photo_does_not_stand_in_memory_several_times(tmp_path, mode):
+    Image.new(mode, (4000, 3000)).save(tmp_path / "large.png", compress_level=1)
+    tracemalloc.start()
+
+    read_photo(tmp_path / "large.png")
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * 4000 * 3000 * 3  # numpy's share: the frame, and one band at a time
 
 
 def test_a_picture_beyond_the_limit_is_refused_before_it_is_decoded(tmp_path):
