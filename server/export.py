@@ -30,6 +30,8 @@ from pixel3dmm_blender.wire import (
     Tracked,
 )
 
+from .rotation import rotation_from_vector
+
 MATERIALS_FILE = "head.mtl"
 TEXTURE_FILE = "texture.png"
 
@@ -83,7 +85,8 @@ def write_clip(
 
 def points_in_camera(track: FaceTrack, index: int, posed: Floats) -> Doubles:
     """Bring the posed head of one frame [V, 3] into the camera's frame."""
-    world = posed.astype(np.float64) @ _rotation(track.rotation[index]).T + track.transl[index]
+    rotation = rotation_from_vector(track.rotation[index].astype(np.float64))
+    world = posed.astype(np.float64) @ rotation.T + track.transl[index]
     return track.camera.to_camera(world)
 
 
@@ -259,14 +262,6 @@ def _write_looks(directory: Path, tracked: Tracked) -> None:
     write_file(directory / MATERIALS_FILE, encode_materials(tracked.rig, tracked.texture))
     if tracked.texture is not None:
         write_file(directory / TEXTURE_FILE, encode_png(tracked.texture.pixels))
-
-
-def _rotation(axis_angle: Floats) -> Doubles:
-    """Rodrigues: R = cos a I + sin a [k] + (1 - cos a) k k^T."""
-    angle = float(np.linalg.norm(axis_angle))
-    x, y, z = axis_angle.astype(np.float64) / max(angle, 1e-12)
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross)
 
 
 def _disk_full(path: Path, error: OSError) -> DiskFull:

@@ -11,11 +11,11 @@ import numpy as np
 from pixel3dmm_blender.wire import Bytes, FaceTrack, Floats, Footage, Tracked
 
 from .export import write_clip, write_photo
-from .fit.project import rotation_from_vector
 from .footage import read_footage
 from .heads.deform import expressed, pose
 from .heads.model import HeadModel
 from .overlay import draw_overlay
+from .rotation import rotation_from_vector
 from .sight import is_clip_footage
 
 

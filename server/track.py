@@ -7,10 +7,10 @@ import numpy as np
 
 from pixel3dmm_blender.wire import Bools, Doubles, FaceTrack, Floats
 
-from .fit.project import vector_from_rotation
 from .fit.stages import HIDDEN_RAD
 from .fit.variables import View
 from .heads.view import view_angles
+from .rotation import vector_from_rotation
 from .sight import Sighting
 from .solved import Solved
 

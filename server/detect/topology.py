@@ -71,6 +71,7 @@ FACE_OVAL = (
 )
 """A closed contour from the middle of the hairline over the left cheek, the chin and the right cheek."""
 FOREHEAD, CHIN = 10, 152
+"""Their distance is the face height, to which errors are compared."""
 
 IBUG_68 = (
     (127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356)  # jaw

@@ -9,11 +9,10 @@ import numpy as np
 
 from pixel3dmm_blender.wire import Doubles
 
+from ..detect.topology import CHIN, FOREHEAD
 from ..heads.model import Embedding
 from .weights import TermWeights
 
-FOREHEAD, CHIN = 10, 152
-"""Face-mesh landmarks whose distance is the face height."""
 ASSUMED_FOCAL = 2.0
 """Focal length as a multiple of the long side where nothing tells it: a portrait lens (72 mm on a
 36 mm wide picture)."""

@@ -16,7 +16,7 @@ import numpy as np
 from pixel3dmm_blender.wire import Bools, Doubles
 
 from ..heads.model import Embedding, HeadModel
-from .project import rotation_from_vector
+from ..rotation import rotation_from_vector
 
 POSE = slice(0, 6)
 FOCAL = 6

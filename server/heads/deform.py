@@ -15,6 +15,7 @@ import numpy as np
 
 from pixel3dmm_blender.wire import Doubles, Floats
 
+from ..rotation import rotations_from_vectors
 from .model import Embedding, HeadModel
 
 
@@ -38,7 +39,7 @@ def pose(model: HeadModel, joints: Floats, vertices: Floats, joint_rotation: Flo
 
 def joint_transforms(model: HeadModel, joints: Floats, joint_rotation: Floats) -> Doubles:
     """Find G_j [J, 3, 4]: where each joint takes the points of the unposed head."""
-    local = _rotations(np.asarray(joint_rotation, np.float64))
+    local = rotations_from_vectors(np.asarray(joint_rotation, np.float64))
     places = np.asarray(joints, np.float64)
     chain = np.zeros((len(places), 3, 4))
     for joint, parent in enumerate(model.joint_parents):
@@ -63,15 +64,3 @@ def _sum_fields(fields: Floats, values: Floats) -> Floats:
     flat = fields.reshape(len(fields), -1)
     chosen = flat if len(active) == len(flat) else flat[active]
     return (np.asarray(values, np.float32)[active] @ chosen).reshape(fields.shape[1:])
-
-
-def _rotations(axis_angle: Doubles) -> Doubles:
-    """Turn axis-angle vectors [J, 3] into matrices [J, 3, 3] (Rodrigues)."""
-    angle = np.linalg.norm(axis_angle, axis=1)[:, None, None]
-    x, y, z = axis_angle.T
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
-    # sin(a)/a and (1 - cos(a))/a^2, both smooth at 0.
-    first = np.sinc(angle / np.pi)
-    second = 0.5 * np.sinc(0.5 * angle / np.pi) ** 2
-    return np.eye(3) + first * cross + second * (cross @ cross)

@@ -10,10 +10,8 @@ import numpy as np
 from PIL import Image
 
 from pixel3dmm_blender.wire import Bytes, Camera, Floats, Record
+from server.detect.topology import CHIN, FOREHEAD
 from server.raster import Reals
-
-FOREHEAD, CHIN = 10, 152
-"""Face-mesh landmarks whose distance is the face height."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

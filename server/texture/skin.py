@@ -9,7 +9,15 @@ import numpy as np
 from scipy import ndimage
 
 from pixel3dmm_blender.wire import Bools
-from server.detect.topology import FACE_OVAL, LEFT_EYE, LIPS_INNER, LIPS_OUTER, RIGHT_EYE
+from server.detect.topology import (
+    CHIN,
+    FACE_OVAL,
+    FOREHEAD,
+    LEFT_EYE,
+    LIPS_INNER,
+    LIPS_OUTER,
+    RIGHT_EYE,
+)
 from server.raster import Reals
 from server.texture.colors import chromatic, to_linear
 from server.texture.masks import opened, soften, touching
@@ -23,7 +31,7 @@ from server.texture.outlines import (
     padded,
     polygon_mask,
 )
-from server.texture.shot import CHIN, FOREHEAD, Shot
+from server.texture.shot import Shot
 
 _SPREAD_FLOOR = np.array([0.16, 0.05, 0.07], np.float32)
 """Skin is never taken to vary less than this (log luminance, log red/green, log blue/green; measured on two people)."""

@@ -12,13 +12,14 @@ import pytest
 from pixel3dmm_blender.wire import Cancelled, Doubles
 from server.fit.observation import Focal, Observation, focal_of
 from server.fit.problem import Problem
-from server.fit.project import project, rotation_from_vector, vector_from_rotation
+from server.fit.project import project
 from server.fit.solver import EVERYTHING, assemble, energy, solve
 from server.fit.stages import Fitter
 from server.fit.variables import LOCAL_COUNT, FitVariables, LandmarkBasis, View
 from server.fit.weights import DEFAULT_SCHEDULE, DEFAULT_WEIGHTS, TermWeights
 from server.heads.model import ViewCalibration
 from server.heads.view import calibration_offsets, view_angles, view_rotation
+from server.rotation import rotation_from_vector, vector_from_rotation
 
 LANDMARKS, SHAPES, EXPRESSIONS = 478, 12, 8
 CENTER_PX = np.array([400.0, 300.0])

@@ -30,7 +30,7 @@ def test_a_prepared_engine_keeps_head_and_atlas(models: Path, tmp_path: Path) ->
 
 
 def test_missing_models_are_told_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(EngineNotInstalled, match="does not start: .* is not in"):
+    with pytest.raises(EngineNotInstalled, match=r"does not start: .* is not in"):
         prepare_engine(command(tmp_path / "nothing", tmp_path), lambda: False)
 
 
