@@ -22,6 +22,15 @@ Ints: TypeAlias = npt.NDArray[np.int32]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
+# Not read out of the aliases: numpy versions build them differently.
+_SCALARS: dict[Any, type[np.generic]] = {
+    Floats: np.float32,
+    Doubles: np.float64,
+    Ints: np.int32,
+    Bytes: np.uint8,
+    Bools: np.bool_,
+}
+
 
 class RecordError(ValueError):
     """A record was given a value that its declaration does not allow."""
@@ -71,8 +80,7 @@ def axes_of(hint: Any) -> Axes | None:
     if get_origin(inner) is not Annotated:
         return None
     array, names = get_args(inner)
-    dtype = np.dtype(get_args(get_args(array)[1])[0])
-    return Axes(dtype, tuple(str(names).split()), optional)
+    return Axes(np.dtype(_SCALARS[array]), tuple(str(names).split()), optional)
 
 
 def strip_optional(hint: Any) -> tuple[Any, bool]:
