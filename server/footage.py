@@ -29,6 +29,8 @@ from pixel3dmm_blender.wire import Bytes, Footage, FootageUnreadable
 from .focal import read_focal
 
 MAX_PIXELS = 150_000_000
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
+"""Pillow could open more, some of them through other programs (PostScript)."""
 CLIP_SUFFIXES = frozenset(
     f".{name}"
     for names in ("mp4 m4v mov mkv webm avi mpg mpeg", "mts m2ts ts wmv flv 3gp ogv mxf gif")
@@ -98,7 +100,7 @@ def read_photo(path: Path) -> Frame:
             warnings.simplefilter(
                 "ignore", UserWarning
             )  # broken EXIF is no reason to refuse a picture
-            with Image.open(stream) as image:
+            with Image.open(stream, formats=PHOTO_FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise _too_large(path)
                 image.load()

@@ -37,7 +37,7 @@ def hand_over(
         texture=texture,
         landmarks_px=spread_over(valid, seen_px),
         fitted_px=spread_over(valid, fitted_px),
-        notes=write_notes(solved.fitter, solved.fitted, sightings),
+        notes=write_notes(solved.fitter, solved.fitted, solved.errors_px(), sightings),
         stages=job.stages,
         stage_s=job.stage_s,
         memory_bytes=resident_bytes(),
@@ -58,7 +58,8 @@ def take_texture(
         pixels=frame.pixels,
         landmarks_px=solved.fitted.seen[best].points_px.astype(np.float32),
     )
-    return bake_texture(solved.model, engine.atlas(solved.model, request.texture_size), shot)
+    atlas = engine.atlas(solved.model, request.texture_size)
+    return bake_texture(solved.model, atlas, shot, job.check)
 
 
 def _best_view(solved: Solved) -> int:

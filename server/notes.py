@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from pixel3dmm_blender.wire import Doubles
+
 from .fit.observation import FULL_FRAME_MM
 from .fit.stages import HIDDEN_RAD, OBLIQUE_RAD, Fitted, Fitter
 from .heads.view import view_angles
@@ -15,11 +17,29 @@ from .sight import Sighting
 FOCAL_DOUBT = 1.5
 """An assumed focal length may well be off by this factor."""
 PITCH_WORTH_SAYING_DEG = 1.0
+POOR_FIT = 0.02
+"""Share of the face height; good fits reach 0.6 to 1 % (measured)."""
 
 
-def write_notes(fitter: Fitter, fitted: Fitted, sightings: tuple[Sighting, ...]) -> tuple[str, ...]:
-    """Say what was assumed, what is uncertain, and what was left out."""
+def write_notes(
+    fitter: Fitter, fitted: Fitted, errors_px: Doubles, sightings: tuple[Sighting, ...]
+) -> tuple[str, ...]:
+    """Say what was assumed, what is uncertain, and what was left out.
+
+    Args:
+        fitter: the solver.
+        fitted: what it found in the N frames with a face.
+        errors_px: [N] mean landmark error of these.
+        sightings: all frames.
+    """
     notes = [_focal_note(fitter, fitted)]
+    error = float(
+        np.mean([px / seen.face_height_px for px, seen in zip(errors_px, fitted.seen, strict=True)])
+    )
+    if error > POOR_FIT:
+        notes.append(
+            f"The head meets the landmarks poorly ({error:.1%} of the face's height): look at it before you go on."
+        )
     faces = max(sighting.face_count for sighting in sightings)
     if faces > 1:
         notes.append(f"{faces} faces were found; the largest one was taken.")

@@ -6,13 +6,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, TypeAlias
 
 from ..wire.faults import Cancelled, EngineNotInstalled
+
+Stream: TypeAlias = int | IO[bytes]
 
 _LOOK_S = 0.1
 _LEAKING_NAMES = frozenset({"VIRTUAL_ENV", "OCIO", "LD_LIBRARY_PATH", "LD_PRELOAD"})
@@ -49,17 +52,8 @@ def prepare_engine(command: EngineCommand, cancelled: Callable[[], bool]) -> Non
 
     Raises EngineNotInstalled, with what it said, if it cannot; Cancelled.
     """
-    command.log.parent.mkdir(parents=True, exist_ok=True)
-    flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
-    with command.log.open("w+b") as log:
-        process = subprocess.Popen(
-            (*command.arguments, "--prepare"),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=dict(command.environment),
-            creationflags=flags,
-        )
+    with tempfile.TemporaryFile() as said:
+        process = _popen(command, ("--prepare",), (subprocess.DEVNULL, said, said))
         while process.poll() is None:
             if cancelled():
                 process.kill()
@@ -67,12 +61,12 @@ def prepare_engine(command: EngineCommand, cancelled: Callable[[], bool]) -> Non
                 raise Cancelled("The installation was cancelled.", "What was fetched is kept.")
             time.sleep(_LOOK_S)
         if process.returncode != 0:
-            log.seek(0)
-            said = log.read().decode("utf-8", "replace").strip()
+            said.seek(0)
+            words = said.read().decode("utf-8", "replace").strip()
             raise EngineNotInstalled(
-                f"The engine is there, but it does not start: {said.splitlines()[-1] if said else ''}",
+                f"The engine is there, but it does not start: {(words.splitlines() or [''])[-1]}",
                 "Install it again; if that does not help, use Copy Diagnostics.",
-                said,
+                words,
             )
 
 
@@ -96,19 +90,24 @@ def _open_log(path: Path) -> BinaryIO:
 
 def start_engine(command: EngineCommand) -> subprocess.Popen[bytes]:
     """Start the engine with pipes for the protocol; EngineNotInstalled if its Python is not there."""
-    flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
     with _open_log(command.log) as log:
-        try:
-            return subprocess.Popen(
-                command.arguments,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=dict(command.environment),
-                creationflags=flags,
-            )
-        except OSError as error:
-            raise EngineNotInstalled(
-                f"The engine could not be started: {command.arguments[0]}: {error.strerror}.",
-                "Press Install Engine, or choose the engine's Python in the preferences.",
-            ) from error
+        return _popen(command, (), (subprocess.PIPE, subprocess.PIPE, log))
+
+
+def _popen(
+    command: EngineCommand, more: tuple[str, ...], streams: tuple[Stream, Stream, Stream]
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            (*command.arguments, *more),
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=streams[2],
+            env=dict(command.environment),
+            creationflags=subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0,
+        )
+    except OSError as error:
+        raise EngineNotInstalled(
+            f"The engine could not be started: {command.arguments[0]}: {error.strerror}.",
+            "Press Install Engine, or choose the engine's Python in the preferences.",
+        ) from error

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pixel3dmm_blender.wire import Bools, Texture
@@ -24,7 +26,9 @@ _MASK_FACE_PX = 240.0
 """Face height at which masks and depths are found."""
 
 
-def bake_texture(model: HeadModel, atlas: Atlas, shot: Shot) -> Texture:
+def bake_texture(
+    model: HeadModel, atlas: Atlas, shot: Shot, check: Callable[[], None] = lambda: None
+) -> Texture:
     """Make the base colour of a head from one photo.
 
     Skin comes from the photo where it was seen squarely, from the other side of the face where only that was seen, and
@@ -34,24 +38,31 @@ def bake_texture(model: HeadModel, atlas: Atlas, shot: Shot) -> Texture:
         model: the head.
         atlas: of that head, see `load_atlas`; its size is the texture's.
         shot: the posed head [V, 3] in world metres, its camera, the photo, and the 478 landmarks found in it.
+        check: called between the steps; may raise to cancel.
     """
     shot = shrink_shot(crop_shot(shot), _FACE_SHARE * atlas.size)
     small = shrink_shot(shot, _MASK_FACE_PX)
+    check()
     skin = find_skin(small)
     seen = prepare(model, small, skin.weight, shot.pixels)
+    check()
     color = np.tile(skin.color, (len(atlas.covered), 1))
     alpha = np.ones(len(atlas.covered), np.float32)
     observed = np.zeros(len(atlas.covered), bool)
     texels, values, known = paint_skin(model, atlas, small, skin, seen)
     color[texels], observed[texels] = values, known
+    check()
     for texels, values in (
         paint_eyes(model, atlas, shot),
         paint_mouth(model, atlas, _tooth_light(white_level(shot), skin.color)),
     ):
         color[texels] = values
+    check()
     evidence = find_hair(model, small, skin, seen, hair_density(model))
+    check()
     for strands in (paint_lashes(model, atlas), paint_hair(model, atlas, evidence)):
         color[strands.texels], alpha[strands.texels] = strands.color, strands.alpha
+    check()
     return _unfold(atlas, color, alpha, observed)
 
 
