@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one task runner: demo, test, check, bench, zip, gui, reconstruct.
 
-Standard library only; never edits a tracked file. Everything that it makes lies in ``.environments``, ``out`` and ``dist``; delete them to start afresh.
+Standard library only; never edits a tracked file. Everything that it makes lies in
+``.environments``, ``out`` and ``dist``; delete them to start afresh.
 """
 
 from __future__ import annotations
