@@ -25,6 +25,7 @@ from tests.runner import ROOT, TestTotals, run, run_pytest
 OUT = ROOT / "out"
 
 ENGINE_FOLDERS = ("house", "wire", "motion", "client", "server")
+CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
 DEMO_LIMIT_S = 900.0
 TEST_LIMIT_S = 1200.0
 
@@ -44,7 +45,7 @@ def main() -> int:
 
 def demo(options: argparse.Namespace) -> int:
     """One photo becomes a rigged head: out/astronaut.blend, .glb and .png."""
-    image = Path(options.image).resolve()
+    image = _photo(options.image)
     environments.make_engine(options.torch_index)
     version = environments.blender_versions()[-1]
     blender = environments.make_blender(version)
@@ -64,11 +65,26 @@ def demo(options: argparse.Namespace) -> int:
     return status
 
 
+def _photo(name: str) -> Path:
+    """Refuse at once what the demo would refuse after minutes."""
+    image = Path(name).resolve()
+    if not image.is_file():
+        raise environments.FootageUnreadable(f"There is no file {image}.", "Choose a photo.")
+    if image.suffix.lower() in CLIP_SUFFIXES:
+        raise environments.FootageUnreadable(
+            f"{image.name} is a clip, and the demo shows a photo.", "Use build.py reconstruct."
+        )
+    if image == OUT / f"{image.stem}.png":
+        raise environments.FootageUnreadable(
+            f"The demo's sheet would take the place of {image}.", "Copy the photo elsewhere first."
+        )
+    return image
+
+
 def test(options: argparse.Namespace) -> int:
     """Run the tests in every environment that this Python can have, and sum them up in one line."""
     selection = ["-k", options.keyword] if options.keyword else []
-    folders = [name for name in ENGINE_FOLDERS if options.marker in ("", name, "gpu")]
-    folders += ["gpu"] if options.marker == "gpu" else []
+    folders = [name for name in ENGINE_FOLDERS if options.marker in ("", name)]
     totals = TestTotals()
     environments.make_engine(options.torch_index)
     environments.fetch_models()
@@ -178,6 +194,7 @@ def reconstruct(options: argparse.Namespace) -> int:
     command += ["--head", options.head] if options.head else []
     command += ["--same-person"] if options.same_person else []
     command += ["--meshes"] if options.meshes else []
+    command += ["--focal-35mm", str(options.focal_35mm)] if options.focal_35mm else []
     return run(command, environments.child_environment(), None)
 
 
@@ -200,10 +217,13 @@ def _command_line() -> argparse.ArgumentParser:
         return made
 
     verb("demo", demo).add_argument(
-        "--image", default=str(ROOT / "tests" / "data" / "astronaut.png"), metavar="FILE"
+        "--image",
+        default=str(ROOT / "tests" / "data" / "astronaut.png"),
+        metavar="FILE",
+        help="your own photo instead of the astronaut",
     )
     testing = verb("test", test)
-    choices = ("", *ENGINE_FOLDERS, "blender", "gpu")
+    choices = ("", *ENGINE_FOLDERS, "blender")
     testing.add_argument(
         "marker",
         nargs="?",
@@ -227,9 +247,12 @@ def _command_line() -> argparse.ArgumentParser:
     )
     batch = verb("reconstruct", reconstruct)
     batch.add_argument("files", nargs="+", metavar="FILE")
-    batch.add_argument("--output", required=True, metavar="DIR")
-    batch.add_argument("--head", default="", metavar="NAME")
-    batch.add_argument("--same-person", action="store_true")
+    batch.add_argument("--output", required=True, metavar="DIR", help="a folder for each input")
+    batch.add_argument("--head", default="", metavar="NAME", help="another head model")
+    batch.add_argument(
+        "--focal-35mm", type=float, default=0.0, metavar="MM", help="focal length, if you know it"
+    )
+    batch.add_argument("--same-person", action="store_true", help="all photos show one person")
     batch.add_argument("--meshes", action="store_true", help="for a clip: one OBJ per frame")
     return parser
 

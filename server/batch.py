@@ -129,13 +129,14 @@ def read_order(arguments: list[str]) -> Order:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR")
     parser.add_argument("--head", default="", metavar="NAME")
+    parser.add_argument("--focal-35mm", type=float, default=0.0, metavar="MM")
     parser.add_argument("--same-person", action="store_true", help="all photos show one person")
     parser.add_argument("--meshes", action="store_true", help="for a clip: one OBJ for each frame")
     parser.add_argument(
         "--models", type=Path, default=os.environ.get(MODELS_VARIABLE, ".environments/models")
     )
     options = parser.parse_args(arguments)
-    request = TrackFace(footage=Footage(), head=options.head)
+    request = TrackFace(footage=Footage(focal_35mm=options.focal_35mm), head=options.head)
     files = tuple(options.files)
     return Order(
         files, options.output, request, options.same_person, options.meshes, Path(options.models)
@@ -155,7 +156,8 @@ def _in_sentences() -> Generator[None]:
 
 
 def _request(order: Order, file: Path) -> TrackFace:
-    return TrackFace(footage=Footage(path=str(file)), head=order.request.head)
+    footage = Footage(path=str(file), focal_35mm=order.request.footage.focal_35mm)
+    return TrackFace(footage=footage, head=order.request.head)
 
 
 def _sight(photo: Footage, engine: Engine, job: Job) -> Sighting:
@@ -173,13 +175,10 @@ def _finish(order: Order, file: Path, tracked: Tracked, engine: Engine) -> None:
         folder, Footage(path=str(file)), tracked, engine.head(order.request.head), order.meshes
     )
     track = tracked.track
-    share = 100 * float(
-        track.error_px[track.valid].mean() / track.face_height_px[track.valid].mean()
-    )
-    print(
-        f"{file.name}: {track.error_px[track.valid].mean():.2f} px ({share:.2f} % of the face) -> {folder}",
-        flush=True,
-    )
+    error = f"{track.mean_error_px():.2f} px ({track.mean_error_percent():.2f} % of the face)"
+    print(f"{file.name}: {error} -> {folder}", flush=True)
+    for note in tracked.notes:
+        print(f"  {note}", flush=True)
 
 
 def _complain(file: Path, error: Pixel3dmmError) -> int:

@@ -162,7 +162,7 @@ def encode_npz(tracked: Tracked) -> bytes:
     """Write all arrays and names of a track; ``numpy.load(file, allow_pickle=False)`` reads it."""
     track = tracked.track
     names = ("frames", "identity", "expression", "joint_rotation", "rotation", "transl", "valid")
-    measures = ("error_px", "face_height_px", "confidence")
+    measures = ("error_px", "raw_error_px", "face_height_px", "confidence")
     stream = io.BytesIO()
     np.savez_compressed(
         stream,
@@ -209,7 +209,8 @@ _UNITS = {
     "head frame": "x to the subject's left, y up, z out of the face; world = rotation * head + transl",
     "posed.obj": "camera frame",
     "neutral.obj": "head frame",
-    "error": "mean distance between found and fitted landmarks",
+    "error": "mean distance between landmarks and head, the network's measured bias subtracted",
+    "raw_error": "the same against the landmarks as the network saw them",
     "face_height": "distance between the landmarks at the top of the forehead and the chin",
 }
 
@@ -221,6 +222,7 @@ def _frame(track: FaceTrack, index: int) -> dict[str, object]:
         "valid": bool(track.valid[index]),
         "confidence": _number(track.confidence[index]),
         "error_px": _number(error),
+        "raw_error_px": _number(float(track.raw_error_px[index])),
         "error_percent_of_face_height": _number(100.0 * error / height) if height > 0 else None,
         "face_height_px": _number(height),
         "rotation": _numbers(track.rotation[index]),

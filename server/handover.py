@@ -58,7 +58,8 @@ def take_texture(
         pixels=frame.pixels,
         landmarks_px=solved.fitted.seen[best].points_px.astype(np.float32),
     )
-    atlas = engine.atlas(solved.model, request.texture_size)
+    # The bent head of a person has the UVs, and so the atlas, of the head that it was bent from.
+    atlas = engine.atlas(engine.head(request.head), request.texture_size)
     return bake_texture(solved.model, atlas, shot, job.check)
 
 

@@ -63,8 +63,8 @@ def _focal_note(fitter: Fitter, fitted: Fitted) -> str:
     doubt_deg = pitch_doubt_deg(fitter, fitted)
     note = f"The focal length is assumed, {millimetres:.0f} mm (35 mm equivalent)"
     if doubt_deg > PITCH_WORTH_SAYING_DEG:
-        note += f"; with another one the head's pitch differs by up to {doubt_deg:.0f} degrees"
-    return note + ". If you know the real one, type it under Settings."
+        note += f"; with another one the head's pitch differs by up to {doubt_deg:.0f}°"
+    return note + ". If you know the real one, give it."
 
 
 def pitch_doubt_deg(fitter: Fitter, fitted: Fitted) -> float:

@@ -60,4 +60,6 @@ def track_clip(request: TrackFace, engine: Engine, job: Job) -> Tracked:
         job.report(0.55 + 0.2 * share, "Fitting the head")
 
     solved = Solved(model, fitter, fitter.fit_clip(observations, job.check, progress))
+    if request.personal_shape > 0:
+        solved = personalise(solved, request.personal_shape)
     return hand_over(request, solved, sightings, engine, job)

@@ -12,7 +12,7 @@ from pixel3dmm_blender.wire import Camera, Doubles, Floats
 from .detect.topology import LEFT_EYE, LIPS_INNER, RIGHT_EYE
 from .fit.personal import personal_offsets
 from .fit.project import project
-from .fit.stages import Fitted, Fitter
+from .fit.stages import KEY_FRAMES, Fitted, Fitter
 from .fit.variables import FitVariables, landmark_basis
 from .heads.deform import expressed, neutral
 from .heads.model import HeadModel
@@ -69,10 +69,22 @@ class Solved:
         return found, np.stack(placed)
 
     def errors_px(self) -> Doubles:
-        """[N] mean distance between seen and fitted landmarks: 468 of the mesh and both iris centres."""
+        """[N] mean distance of the head to the landmarks, the network's bias removed.
+
+        Counted are the 468 points of the mesh and both iris centres.
+        """
         found, placed = self.landmarks_px()
-        distance = np.linalg.norm(found - placed, axis=2)
-        return distance[:, [*range(469), 473]].mean(axis=1)
+        return _mean_distance(found, placed)
+
+    def raw_errors_px(self) -> Doubles:
+        """[N] the same to the landmarks as the network saw them."""
+        _, placed = self.landmarks_px()
+        return _mean_distance(np.stack([seen.points_px for seen in self.fitted.seen]), placed)
+
+
+def _mean_distance(found: Doubles, placed: Doubles) -> Doubles:
+    distance = np.linalg.norm(found - placed, axis=2)
+    return distance[:, [*range(469), 473]].mean(axis=1)
 
 
 def make_fitter(model: HeadModel) -> Fitter:
@@ -81,10 +93,16 @@ def make_fitter(model: HeadModel) -> Fitter:
 
 
 def personalise(solved: Solved, strength: float) -> Solved:
-    """Bend the head by the smooth offset field that its views agree on, at a strength of 0..1."""
+    """Bend the head by the smooth offset field that its views agree on, at a strength of 0..1.
+
+    Of many views, some spread evenly say enough.
+    """
     fitted = solved.fitted
-    offsets = personal_offsets(
-        solved.model, solved.fitter.basis, fitted.variables, fitted.seen, NO_SHAPE
-    )
+    count = len(fitted.seen)
+    picks = np.unique(np.linspace(0, count - 1, min(count, KEY_FRAMES)).round().astype(int))
+    views = tuple(fitted.variables.views[pick] for pick in picks)
+    seen = tuple(fitted.seen[pick] for pick in picks)
+    variables = FitVariables(fitted.variables.identity, views)
+    offsets = personal_offsets(solved.model, solved.fitter.basis, variables, seen, NO_SHAPE)
     model = replace(solved.model, template=solved.model.template + strength * offsets)
     return Solved(model, make_fitter(model), fitted)

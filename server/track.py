@@ -38,6 +38,7 @@ def make_track(solved: Solved, sightings: tuple[Sighting, ...], valid: Bools) ->
         transl=bridged[:, 1],
         valid=valid,
         error_px=spread_over(valid, solved.errors_px()),
+        raw_error_px=spread_over(valid, solved.raw_errors_px()),
         face_height_px=spread_over(valid, np.array([seen.face_height_px for seen in fitted.seen])),
         confidence=spread_over(valid, _confidence(sightings, views), 0.0),
         fps=sightings[0].fps,

@@ -19,9 +19,9 @@ _wire.__path__ = [str(ROOT / "pixel3dmm_blender" / "wire")]
 sys.modules[_wire.__name__] = _wire
 
 from pixel3dmm_blender.client import launch, pythons, setup, weights  # noqa: E402
-from pixel3dmm_blender.wire.faults import EngineNotInstalled, Pixel3dmmError  # noqa: E402
+from pixel3dmm_blender.wire.faults import EngineNotInstalled, FootageUnreadable, Pixel3dmmError  # noqa: E402
 
-__all__ = ["Pixel3dmmError"]
+__all__ = ["FootageUnreadable", "Pixel3dmmError"]
 
 ENVIRONMENTS = ROOT / ".environments"
 ENGINE = ENVIRONMENTS / "engine"

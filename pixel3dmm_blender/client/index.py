@@ -7,6 +7,7 @@ pip's settings are the one place to ask. An index is read in either form of the 
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import re
@@ -123,7 +124,16 @@ def _pip_settings(python: Path) -> dict[str, str]:
     matches = [found for line in listing.splitlines() if (found := _SETTING.match(line.strip()))]
     matches = [found for found in matches if found["section"] in _SECTIONS]
     matches.sort(key=lambda found: _SECTIONS.index(found["section"]))
-    return {found["name"]: found["value"].replace("\\n", " ") for found in matches}
+    return {found["name"]: _unquoted(found["quote"], found["value"]) for found in matches}
+
+
+def _unquoted(quote: str, value: str) -> str:
+    """Read a value as pip prints it, a Python string; several lines become several words."""
+    try:
+        text = str(ast.literal_eval(f"{quote}{value}{quote}"))
+    except (SyntaxError, ValueError):
+        return value
+    return " ".join(line.strip() for line in text.splitlines()).strip()
 
 
 def _pip_certificates(python: Path) -> tuple[Path, ...]:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """HeadRig + one frame of a FaceTrack -> vertices: what Blender will show, in numpy.
 
-    keyed  = neutral + sum_n value_n keys_n                                       (shape keys)
-    posed  = sum_j weight_jv G_j keyed_v,  G_j = G_parent(j) T(h_j) R_j T(-h_j)   (linear blend
-    skinning) world  = R posed + transl                                                     (the
-    head in the world)
+    keyed  = neutral + sum_n value_n keys_n                      (shape keys)
+    posed  = sum_j weight_jv G_j keyed_v                         (linear blend skinning)
+             with G_j = G_parent(j) T(h_j) R_j T(-h_j)
+    world  = R posed + transl                                    (the head in the world)
 
 Everything in wire axes and metres; h_j are the bone heads. A name in the track that the rig lacks
 is an error.

@@ -62,10 +62,6 @@ def _build_material(
         # view.
         material.surface_render_method = "DITHERED"
         material.use_transparent_shadow = True
-    else:
-        # A closed skin seen from inside (the mouth) is still skin; glTF would call it double-sided
-        # otherwise.
-        material.use_backface_culling = False
     return material
 
 

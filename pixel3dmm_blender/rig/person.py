@@ -124,7 +124,7 @@ def _plate(person: Person, path: Path) -> None:
     try:
         add_plate(person.camera, path)
     except FootageUnreadable:
-        # The engine reads more formats than Blender (HEIC, 16-bit oddities): the head stands
+        # The engine reads more than Blender (AVIF, animated WebP, 16-bit oddities): the head stands
         # without its plate.
         person.camera["pixel3dmm_plate"] = str(path).encode("utf-8", "replace").decode()
 

@@ -126,7 +126,10 @@ def _look() -> str:
         return ""
     if paths.chosen_python(settings) is not None:
         if not paths.python(settings).exists():
-            return f"The chosen engine Python is not there: {paths.python(settings)}"
+            return (
+                f"The chosen engine Python is not there: {paths.python(settings)}. "
+                "Change or clear it in the preferences"
+            )
     elif not is_engine_ready(paths.environment(), paths.lock()):
         return "The engine is not installed"
     folder = paths.models(settings)

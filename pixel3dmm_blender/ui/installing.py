@@ -17,15 +17,16 @@ from .preferences import Settings
 _SHARE_OF_ENGINE: Final = 0.8
 _SHARE_OF_MODELS: Final = 0.95
 _PACKAGES: Final = (
-    "PyTorch, NumPy, SciPy, PyAV (PyPI): BSD-3-Clause; Pillow (PyPI): MIT-CMU; "
-    "0.3 GB, with NVIDIA's libraries up to 3 GB"
+    "From PyPI, 0.3 GB: PyTorch, NumPy, SciPy, psutil (BSD-3-Clause), Pillow (MIT-CMU), PyAV "
+    "(BSD-3-Clause, with FFmpeg under GPL)",
+    "On Linux, where the chosen PyTorch asks for them, up to 3 GB: NVIDIA's libraries (NVIDIA's terms)",
 )
 
 
 def describe_download() -> tuple[str, ...]:
     """Say what will be fetched: what, from where, on which terms, how much; one line each."""
     megabytes = download_size(OPEN_MODELS) / 1e6
-    return (_PACKAGES, *licence_lines(), f"Open models: {megabytes:.0f} MB")
+    return (*_PACKAGES, *licence_lines(), f"Open models: {megabytes:.0f} MB")
 
 
 class InstallJob:
@@ -57,7 +58,6 @@ class InstallJob:
     def advance(self) -> bool:
         """Look whether the thread is done, and how."""
         if self._thread.ident is None:
-            engine.stop()  # an engine that runs from the environment would keep its files
             self._thread.start()
         if self._thread.is_alive():
             return False
@@ -68,6 +68,7 @@ class InstallJob:
 
     def _work(self) -> None:
         try:
+            engine.stop(wait=True)  # an engine that runs from the environment would keep its files
             if self._makes_environment:
                 make_engine(
                     self._environment,

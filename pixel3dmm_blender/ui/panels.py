@@ -120,7 +120,7 @@ class PIXEL3DMM_PT_engine(_Sidebar, bpy.types.Panel):
         assert layout is not None
         ready = engine.ready()
         if engine.what_is_missing():
-            layout.label(text="Not installed", icon="CANCEL")
+            layout.label(text="Not ready to run", icon="CANCEL")
             layout.operator("pixel3dmm.install_engine", icon="IMPORT")
         elif ready is not None:
             layout.label(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,11 +93,19 @@ def read_settings() -> Settings:
         return Settings()
     return Settings(
         engine_python=_absolute(chosen.engine_python),
-        command_prefix=tuple(shlex.split(chosen.command_prefix)),
+        command_prefix=_words(chosen.command_prefix),
         models_folder=_absolute(chosen.models_folder),
         torch_index=chosen.torch_index.strip(),
         idle_minutes=chosen.idle_minutes,
     )
+
+
+def _words(command: str) -> tuple[str, ...]:
+    """Split a command as a shell would; while a quote is still open, at its spaces."""
+    try:
+        return tuple(shlex.split(command, posix=os.name != "nt"))
+    except ValueError:
+        return tuple(command.split())
 
 
 def _absolute(path: str) -> str:

@@ -45,7 +45,10 @@ class Tracked(Record):
     rig: HeadRig
     texture: Texture | None
     landmarks_px: Annotated[Floats, "T K 2"]
-    """Where the network saw the landmarks; NaN in invalid frames."""
+    """Where the landmarks are: as the network saw them, less its measured bias for this view.
+
+    NaN in invalid frames.
+    """
     fitted_px: Annotated[Floats, "T K 2"]
     """Where the fitted head has them."""
     notes: tuple[str, ...]

@@ -3,10 +3,10 @@
 
 min over U [V, 3]:  sum_k w_k |J_k (B_k U) - r_k|^2 + stiffness |L U|^2 + anchor |A U|^2
 
-r_k: what is left of landmark k in the picture (pixels), shrunk by its scatter; B_k: its weights
-over the vertices; J_k: the
-projection's Jacobian, so that each view constrains only its image plane; L: the combinatorial Laplacian of the mesh;
-A: the rim of the face, outside of which U is 0. It bends what is there; it does not invent detail.
+r_k: what is left of landmark k in the picture, in millimetres at its depth, shrunk by its scatter;
+B_k: its weights over the vertices; J_k: the projection's Jacobian, so that each view constrains only
+its image plane; L: the combinatorial Laplacian of the mesh; A: the rim of the face, outside of which
+U is 0. It bends what is there; it does not invent detail.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from pixel3dmm_blender.wire import Bools, Doubles
 from ..heads.model import Embedding, HeadModel
 from ..rotation import rotation_from_vector
 
-POSE = slice(0, 6)
 FOCAL = 6
 EXPRESSION = slice(7, None)
 LOCAL_COUNT = 7

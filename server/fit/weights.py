@@ -37,8 +37,6 @@ class TermWeights:
     """Standard deviation of log focal where it is assumed."""
     focal_sigma_known: float = 0.01
     """Standard deviation of log focal where the user or EXIF tells it."""
-    smooth_expression: float = 4.0
-    """Weight of squared second differences of the expression over a clip."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,14 +55,26 @@ def test_names_of_classes_and_operators_agree(add_on: None) -> None:
 
 
 def test_without_an_engine_the_button_says_what_to_do(add_on: None, tmp_path, monkeypatch) -> None:
+    from pixel3dmm_blender.ui import engine, paths
+    from pixel3dmm_blender.ui.operators.reconstruct import what_hinders
+
+    monkeypatch.delenv("PIXEL3DMM_ENGINE_PYTHON", raising=False)
+    monkeypatch.setattr(paths, "environment", lambda: tmp_path / "nowhere")
+    engine.look_again()
+
+    assert "press Install Engine" in what_hinders(bpy.context)
+    assert not bpy.ops.pixel3dmm.reconstruct_face.poll()
+
+
+def test_a_chosen_python_that_is_gone_is_named(add_on: None, tmp_path, monkeypatch) -> None:
     from pixel3dmm_blender.ui import engine
     from pixel3dmm_blender.ui.operators.reconstruct import what_hinders
 
     monkeypatch.setenv("PIXEL3DMM_ENGINE_PYTHON", str(tmp_path / "nowhere"))
     engine.look_again()
 
-    assert "press Install Engine" in what_hinders(bpy.context)
-    assert not bpy.ops.pixel3dmm.reconstruct_face.poll()
+    assert "nowhere" in what_hinders(bpy.context)
+    assert "preferences" in what_hinders(bpy.context)
 
 
 def test_nothing_is_fetched_while_blender_is_offline(add_on: None) -> None:

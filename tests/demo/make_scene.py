@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +40,10 @@ def main() -> int:
         make(options.image, options.output, terminal.say)
     except RuntimeError as error:  # an operator's report is a script's exception
         terminal.say(str(error).strip())
-        terminal.say(f"What Blender said is in {terminal.log}.")
+        return 1
+    except (LookupError, OSError, TypeError, ValueError, AttributeError):
+        traceback.print_exc()
+        terminal.say(f"It failed. What happened is in {terminal.log}.")
         return 1
     finally:
         pixel3dmm_blender.unregister()
@@ -79,7 +83,9 @@ def report(title: str, waited_s: float, say: Say) -> None:
         f"  {waited_s - sum(stages.values()):6.2f} s  The wire, the texture's file and the rig in Blender"
     )
     error_px, percent = rig["pixel3dmm_error_px"], rig["pixel3dmm_error_percent"]
+    raw = rig["pixel3dmm_raw_error_percent"]
     say(f"  error {error_px:.2f} px = {percent:.2f} % of the face's height")
+    say(f"  ({raw:.2f} % before the landmarks' measured bias is subtracted)")
     say(f"  engine memory {rig['pixel3dmm_engine_bytes'] / 2**20:.0f} MiB")
     for note in str(rig["pixel3dmm_notes"]).splitlines():
         say(f"  {note}")

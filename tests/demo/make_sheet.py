@@ -20,7 +20,7 @@ TILES = (
     ("three-quarter", "Three-quarter"),
     ("side", "Side"),
     ("neutral", "Neutral"),
-    ("arkit", "ARKit pose: smile, brows up"),
+    ("arkit", "ARKit pose: a wink"),
 )
 
 

@@ -22,14 +22,13 @@ CROP_FILE: Final = "crop.json"
 LENS_MM: Final = 85.0
 DISTANCE_M: Final = 0.86
 ARKIT_POSE: Final[Mapping[str, float]] = {
-    "mouthSmileLeft": 0.85,
-    "mouthSmileRight": 0.85,
-    "jawOpen": 0.3,
-    "browInnerUp": 0.8,
-    "eyeWideLeft": 0.4,
-    "eyeWideRight": 0.4,
-    "cheekSquintLeft": 0.5,
-    "cheekSquintRight": 0.5,
+    "eyeBlinkLeft": 1.0,
+    "cheekSquintLeft": 0.8,
+    "browDownLeft": 0.5,
+    "mouthSmileLeft": 0.9,
+    "mouthSmileRight": 0.3,
+    "mouthDimpleLeft": 0.4,
+    "jawOpen": 0.12,
 }
 TURNS_DEG: Final[Mapping[str, float]] = {"three-quarter": 38.0, "side": 78.0}
 

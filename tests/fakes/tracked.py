@@ -116,6 +116,7 @@ def make_track(width: int, height: int, frame_count: int) -> FaceTrack:
         transl=moving * np.stack((0.01 * time, 0.02 + 0 * time, -0.01 * time), axis=1),
         valid=np.ones(frame_count, np.bool_),
         error_px=np.full(frame_count, 1.5, np.float32),
+        raw_error_px=np.full(frame_count, 2.5, np.float32),
         face_height_px=np.full(frame_count, 200.0, np.float32),
         confidence=np.ones(frame_count, np.float32),
         fps=25.0 if frame_count > 1 else 0.0,

@@ -53,6 +53,7 @@ def make_tracked(model, frames=1, texture=True):
         transl=(moving * random.normal(0, 0.02, (frames, 3))).astype(np.float32),
         valid=np.ones(frames, bool),
         error_px=error,
+        raw_error_px=error,
         face_height_px=np.full(frames, 200, np.float32),
         confidence=np.ones(frames, np.float32),
         fps=25.0 if frames > 1 else 0.0,

@@ -38,7 +38,7 @@ def astronaut_tracked(engine: Engine, astronaut_path: Path) -> Tracked:
 def test_the_astronauts_landmarks_are_met_to_0_85_percent_of_the_face(
     astronaut_tracked: Tracked,
 ) -> None:
-    assert error_percent(astronaut_tracked.track) <= 0.85
+    assert astronaut_tracked.track.mean_error_percent() <= 0.85
 
 
 def test_the_astronaut_smiles_with_both_sides_of_the_mouth(astronaut_tracked: Tracked) -> None:
@@ -139,7 +139,7 @@ def test_personal_shape_lowers_the_error_and_moves_the_face_by_millimetres_only(
     bent = track_face(request, engine, Job())
 
     moved = np.linalg.norm(bent.rig.neutral - astronaut_tracked.rig.neutral, axis=1)
-    assert error_percent(bent.track) < error_percent(astronaut_tracked.track)
+    assert bent.track.mean_error_percent() < astronaut_tracked.track.mean_error_percent()
     assert 0.0005 < moved.max() < 0.008
 
 
@@ -154,7 +154,7 @@ def test_two_photos_of_one_person_share_an_identity(engine: Engine) -> None:
     both = track_photos(request, sightings, engine, Job())
 
     np.testing.assert_array_equal(both[0].track.identity, both[1].track.identity)
-    errors = [error_percent(tracked.track) for tracked in both]
+    errors = [tracked.track.mean_error_percent() for tracked in both]
     assert np.mean(errors) <= 1.05
     assert max(errors) <= 1.4
 
@@ -207,13 +207,9 @@ def test_a_clip_is_tracked_frame_by_frame(engine: Engine) -> None:
     track = tracked.track
     assert track.frames.tolist() == [10, 15, 20, 25, 30, 35, 40]
     assert track.valid.all()
-    assert error_percent(track) <= 1.4
+    assert track.mean_error_percent() <= 1.4
     turns = np.degrees(np.linalg.norm(np.diff(track.rotation, axis=0), axis=1))
     assert turns.max() < 25.0  # quick turns are real; a flip would be more
-
-
-def error_percent(track: FaceTrack) -> float:
-    return float(100 * (track.error_px[track.valid] / track.face_height_px[track.valid]).mean())
 
 
 def weight(track: FaceTrack, name: str) -> float:

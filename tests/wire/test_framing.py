@@ -61,6 +61,7 @@ def make_track() -> FaceTrack:
         transl=np.zeros((2, 3)),
         valid=np.array([True, False]),
         error_px=np.array([0.5, np.nan]),
+        raw_error_px=np.array([0.75, np.nan]),
         face_height_px=np.array([300.0, 300.0]),
         confidence=np.array([1.0, 0.0]),
         fps=25.0,

@@ -15,7 +15,9 @@ from ..tracking import TrackJob, Wish
 if TYPE_CHECKING:
     from bpy.stub_internal.rna_enums import OperatorReturnItems
 
-FOOTAGE_SUFFIXES = ".jpg;.jpeg;.png;.webp;.tif;.tiff;.bmp;.heic;.mp4;.mov;.mkv;.avi;.webm"
+FOOTAGE_SUFFIXES = (
+    ".jpg;.jpeg;.png;.webp;.tif;.tiff;.bmp;.avif;.gif;.mp4;.m4v;.mov;.mkv;.avi;.webm;.mpg;.wmv"
+)
 
 
 class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
@@ -130,7 +132,7 @@ def what_hinders(context: bpy.types.Context) -> str:
         return f"{job.label} is running"
     missing = engine.what_is_missing()
     if missing:
-        return f"{missing}: press Install Engine"
+        return missing if "chosen" in missing else f"{missing}: press Install Engine"
     if _is_in_sidebar(context) and not context.scene.pixel3dmm.filepath:
         return "Choose a photo first"
     return ""
