@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -214,3 +215,18 @@ def test_a_clip_is_tracked_frame_by_frame(engine: Engine) -> None:
 
 def weight(track: FaceTrack, name: str) -> float:
     return float(track.expression[0, track.expression_names.index(name)])
+
+
+def test_personal_shape_leaves_no_second_atlas_behind(
+    models: Path, astronaut_path: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "models"
+    shutil.copytree(models, copy, ignore=shutil.ignore_patterns("atlas-*"))
+    engine = Engine(copy)
+    footage = Footage(path=str(astronaut_path))
+
+    for strength in (0.5, 1.0):
+        request = TrackFace(footage=footage, texture_size=256, personal_shape=strength)
+        track_face(request, engine, Job())
+
+    assert len(list((copy / "cache").glob("atlas-*"))) == 1
