@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.detect.topology import LEFT_EYE, RIGHT_EYE
+from server.detect.topology import CHIN, FOREHEAD, LEFT_EYE, RIGHT_EYE
 from server.heads.model import HeadModel
 from server.raster import Indices, Reals
 from server.texture.atlas import Atlas
+from server.texture.blend import mix, smoothstep
 from server.texture.colors import LUMA, to_linear
 from server.texture.outlines import IRIS_LEFT, IRIS_RIGHT, outline, polygon_mask
 from server.texture.shot import Shot
@@ -63,7 +64,7 @@ def iris_color(shot: Shot) -> Reals:
     """Typical linear colour of the lower iris halves (the upper ones lie in the lids' shadow), [3]."""
     linear = to_linear(shot.pixels)
     rows, columns = np.mgrid[: shot.camera.height, : shot.camera.width]
-    down = shot.landmarks_px[152] - shot.landmarks_px[10]
+    down = shot.landmarks_px[CHIN] - shot.landmarks_px[FOREHEAD]
     down = down / max(float(np.linalg.norm(down)), 1e-6)
     samples: list[Reals] = []
     for iris in (IRIS_LEFT, IRIS_RIGHT):
@@ -123,22 +124,15 @@ def _paint(away: Reals, axis: Reals, iris: Reals, exposure: float) -> Reals:
     )
     depth = np.clip((radius - PUPIL_M) / (IRIS_M - PUPIL_M), 0.0, 1.0)
     bright = 0.75 + 0.45 * fibres * np.sin(np.pi * np.clip(depth, 0, 1)) + 0.25 * (1 - depth)
-    bright *= 1.0 - 0.72 * _step(0.80, 1.0, depth)
+    bright *= 1.0 - 0.72 * smoothstep(0.80, 1.0, depth)
     color = iris * bright[:, None]
-    color = _mix(color, _PUPIL, 1.0 - _step(PUPIL_M - 0.0003, PUPIL_M + 0.0002, radius))
-    blood = 0.5 * _step(1.15 * IRIS_M, 2.1 * IRIS_M, np.where(back, 1.0, radius))
-    white = exposure * _mix(np.broadcast_to(_SCLERA, color.shape), _BLOOD, blood)
-    outside = np.where(back, 1.0, _step(IRIS_M - 0.0004, IRIS_M + 0.0005, radius))
+    color = mix(color, _PUPIL, 1.0 - smoothstep(PUPIL_M - 0.0003, PUPIL_M + 0.0002, radius))
+    blood = 0.5 * smoothstep(1.15 * IRIS_M, 2.1 * IRIS_M, np.where(back, 1.0, radius))
+    white = exposure * mix(np.broadcast_to(_SCLERA, color.shape), _BLOOD, blood)
+    outside = np.where(back, 1.0, smoothstep(IRIS_M - 0.0004, IRIS_M + 0.0005, radius))
     # The upper lid and its lashes shade the ball below them, the lower lid hardly.
-    lid = 0.55 * _step(0.0010, 0.0062, side[:, 1]) + 0.2 * _step(0.003, 0.0075, -side[:, 1])
-    lid = lid * _step(0.2, 0.7, along / np.maximum(np.hypot(along, radius), 1e-6))
-    return (_mix(color, white, outside) * (1.0 - lid)[:, None]).astype(np.float32)
-
-
-def _step(low: float, high: float, value: Reals) -> Reals:
-    t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
-
-
-def _mix(a: Reals, b: Reals, share: Reals) -> Reals:
-    return a + share[:, None] * (b - a)
+    lid = 0.55 * smoothstep(0.0010, 0.0062, side[:, 1]) + 0.2 * smoothstep(
+        0.003, 0.0075, -side[:, 1]
+    )
+    lid = lid * smoothstep(0.2, 0.7, along / np.maximum(np.hypot(along, radius), 1e-6))
+    return (mix(color, white, outside) * (1.0 - lid)[:, None]).astype(np.float32)

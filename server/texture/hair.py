@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 from server.heads.model import HeadModel
 from server.raster import Indices, Reals
 from server.texture.atlas import Atlas
+from server.texture.blend import smoothstep
 from server.texture.haircut import Evidence
 from server.texture.noise import value_noise
 from server.texture.skin_paint import seen_texels
@@ -79,8 +80,10 @@ def paint_lashes(model: HeadModel, atlas: Atlas) -> Strands:
         rest[:, :1].repeat(2, axis=1) * np.array([1.0, 0.0]), np.array([2600.0, 1.0]), 6
     )
     eye = 0.5 * (rest[:, 1].min() + rest[:, 1].max())
-    upper = _smooth(0.5 + (rest[:, 1] - eye) / 0.002)
-    alpha = _smooth(0.5 + 1.5 * (0.6 * row + 0.35 - 0.95 * tip)) * (0.35 + 0.45 * upper)
+    upper = smoothstep(0.0, 1.0, 0.5 + (rest[:, 1] - eye) / 0.002)
+    alpha = smoothstep(0.0, 1.0, 0.5 + 1.5 * (0.6 * row + 0.35 - 0.95 * tip)) * (
+        0.35 + 0.45 * upper
+    )
     return Strands(texels, np.tile(_LASH, (len(texels), 1)), alpha)
 
 
@@ -93,7 +96,7 @@ def hair_density(model: HeadModel) -> Reals:
     density[vertices] = 1.0
     if len(edge):
         away = KDTree(model.template[edge]).query(model.template[vertices])[0]
-        density[vertices] = _smooth(away / _FADE_M)
+        density[vertices] = smoothstep(0.0, 1.0, away / _FADE_M)
     return density
 
 
@@ -103,7 +106,7 @@ def _rim(model: HeadModel) -> Reals:
     rim = np.ones(len(model.template), np.float32)
     if len(edge):
         away = KDTree(model.template[edge]).query(model.template[vertices])[0]
-        rim[vertices] = _smooth(away / _FADE_M)
+        rim[vertices] = smoothstep(0.0, 1.0, away / _FADE_M)
     return rim
 
 
@@ -146,9 +149,4 @@ def _lash_reach(model: HeadModel) -> Reals:
 def _ragged(dense: Reals, frayed: Reals) -> Reals:
     """Opacity of hair that thins out strand by strand where it is less than dense; no hair stays no hair."""
     thin = np.clip(5.0 * dense, 0.0, 1.0) * np.clip(1.6 * (1.0 - dense), 0.0, 1.0)
-    return _smooth(1.5 * dense + frayed * thin - 0.25)
-
-
-def _smooth(t: Reals) -> Reals:
-    t = np.clip(t, 0.0, 1.0)
-    return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
+    return smoothstep(0.0, 1.0, 1.5 * dense + frayed * thin - 0.25)

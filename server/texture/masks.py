@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from pixel3dmm_blender.wire import Bools
 from server.raster import Indices, Reals
+from server.texture.blend import smoothstep
 
 
 def opened(mask: Bools, radius_px: int) -> Bools:
@@ -38,5 +39,5 @@ def touching(mask: Bools, core: Bools) -> Bools:
 def soften(mask: Bools, erode_px: float, width_px: float) -> Reals:
     """Go from 0 to 1 over ``width_px``, beginning ``erode_px`` inside the edge of a mask."""
     inside = np.asarray(ndimage.distance_transform_edt(mask), np.float64)
-    t = np.clip((inside - 0.5 - erode_px) / max(width_px, 1e-3), 0.0, 1.0)
-    return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
+    begin = 0.5 + erode_px
+    return smoothstep(begin, begin + max(width_px, 1e-3), inside)

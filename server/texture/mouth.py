@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from server.heads.model import HeadModel
 from server.raster import Indices, Reals
 from server.texture.atlas import Atlas
+from server.texture.blend import mix, smoothstep
 from server.texture.fill import mesh_edges
 from server.texture.noise import value_noise
 
@@ -54,11 +55,11 @@ def _paint_teeth(model: HeadModel, atlas: Atlas, texels: Indices) -> Reals:
     if not len(texels):
         return np.zeros((0, 3), np.float32)
     height, side, depth = atlas.spread(_crown_coordinates(model), texels).T
-    color = _mix(np.tile(_TOOTH, (len(texels), 1)), _TIP, 1.0 - _step(0.0, 0.003, height))
-    color = _mix(color, _NECK, 0.6 * _step(0.45 * _CROWN_M, _CROWN_M, height))
-    color = _mix(color, _GUM, _step(_CROWN_M - 0.0004, _CROWN_M + 0.0004, height))
-    shade = (1.0 - 0.35 * _step(1.0 - _GAP_SHARE, 1.0, side)) * (
-        1.0 - 0.35 * _step(0.012, 0.040, depth)
+    color = mix(np.tile(_TOOTH, (len(texels), 1)), _TIP, 1.0 - smoothstep(0.0, 0.003, height))
+    color = mix(color, _NECK, 0.6 * smoothstep(0.45 * _CROWN_M, _CROWN_M, height))
+    color = mix(color, _GUM, smoothstep(_CROWN_M - 0.0004, _CROWN_M + 0.0004, height))
+    shade = (1.0 - 0.35 * smoothstep(1.0 - _GAP_SHARE, 1.0, side)) * (
+        1.0 - 0.35 * smoothstep(0.012, 0.040, depth)
     )
     return (color * shade[:, None]).astype(np.float32)
 
@@ -104,12 +105,3 @@ def _sideways(points: Reals) -> Reals:
     across = np.array([ray[1], -ray[0]]) / np.linalg.norm(ray)
     along = np.abs((points[:, [0, 2]] - centre[[0, 2]]) @ across)
     return (along / max(float(along.max()), 1e-6)).astype(np.float32)
-
-
-def _step(low: float, high: float, value: Reals) -> Reals:
-    t = np.clip((value - low) / (high - low), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
-
-
-def _mix(a: Reals, b: Reals, share: Reals) -> Reals:
-    return a + share[:, None] * (b - a)

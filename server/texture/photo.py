@@ -12,6 +12,7 @@ from scipy import ndimage
 from pixel3dmm_blender.wire import Bools
 from server.heads.model import HeadModel
 from server.raster import Indices, Raster, Reals, rasterise_camera
+from server.texture.blend import smoothstep
 from server.texture.shading import vertex_normals
 from server.texture.shot import Shot
 
@@ -45,7 +46,6 @@ def look(shot: Shot, triangles: Indices) -> Sight:
     normals = vertex_normals(points.astype(np.float32), triangles)
     sight = -points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
     cosine = (normals * sight).sum(axis=1)
-    t = np.clip((cosine - _FACING[0]) / (_FACING[1] - _FACING[0]), 0.0, 1.0)
     pixels = (
         shot.camera.focal_px * points[:, :2] / np.maximum(points[:, 2:], 1e-6)
         + shot.camera.center_px
@@ -53,7 +53,7 @@ def look(shot: Shot, triangles: Indices) -> Sight:
     return Sight(
         pixels.astype(np.float32),
         points[:, 2].astype(np.float32),
-        (t * t * (3.0 - 2.0 * t)).astype(np.float32),
+        smoothstep(*_FACING, cosine),
     )
 
 
