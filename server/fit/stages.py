@@ -46,7 +46,7 @@ class Fitter:
 
     def fit_photos(self, seen: tuple[Observation, ...], check: Check) -> Fitted:
         """Solve one or several photos of one person: shared identity; own pose, focal length and expression each."""
-        views = tuple(self._start(observation) for observation in seen)
+        views = tuple(self.start(observation) for observation in seen)
         variables = FitVariables(np.zeros(len(self.basis.identity)), views)
         variables = solve(
             self._problem(seen), variables, POSE_ONLY, self.schedule.pose_steps, check
@@ -70,7 +70,7 @@ class Fitter:
         Identity and focal length come from key frames of spread yaw; then each frame is solved from
         the one before.
         """
-        starts = tuple(self._start(observation) for observation in seen)
+        starts = tuple(self.start(observation) for observation in seen)
         keys = self._key_frames(seen, starts)
         person = self.fit_photos(tuple(seen[index] for index in keys), check)
         identity = person.variables.identity
@@ -80,14 +80,17 @@ class Fitter:
         for index, observation in enumerate(seen):
             before = views[-1].expression if views else np.zeros(len(self.basis.expression))
             fixed = replace(observation, focal=replace(observation.focal, px=focal_px))
-            view = replace(self._start(fixed), expression=before)
-            fitted = self._refit(identity, view, fixed, check)
+            view = replace(self.start(fixed), expression=before)
+            fitted = self.fit_expression(identity, view, fixed, check)
             views.append(fitted.variables.views[0])
             believed.append(fitted.seen[0])
             progress((index + 1) / len(seen))
         return Fitted(FitVariables(identity, tuple(views)), tuple(believed))
 
-    def _refit(self, identity: Doubles, view: View, seen: Observation, check: Check) -> Fitted:
+    def fit_expression(
+        self, identity: Doubles, view: View, seen: Observation, check: Check
+    ) -> Fitted:
+        """Solve pose and expression of one picture of a person whose identity is known, from a start."""
         variables = FitVariables(identity, (view,))
         variables = solve(
             self._problem((seen,)), variables, POSE_ONLY, self.schedule.pose_steps, check
@@ -100,7 +103,8 @@ class Fitter:
     def _problem(self, seen: tuple[Observation, ...]) -> Problem:
         return Problem(self.basis, seen, self.weights, self.schedule)
 
-    def _start(self, seen: Observation) -> View:
+    def start(self, seen: Observation) -> View:
+        """Closed-form pose of the average head."""
         rotation, transl = start_pose(
             self.basis.template, seen.corrected_px, seen.weights, seen.focal.px, seen.center_px
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ import pytest
 
 from pixel3dmm_blender.wire import Cancelled, FaceTrack, Footage, Progress, Tracked, TrackFace
 from server.engine import Engine
+from server.fit.observation import Observation
 from server.heads.deform import expressed, neutral
 from server.job import Job
 from server.pipeline import track_face, track_photos
-from server.sight import sight_photo
+from server.sight import observe, sight_photo
+from server.solved import Solved, make_fitter
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "data" / "photos"
 needs_photos = pytest.mark.skipif(
@@ -230,3 +233,30 @@ def test_personal_shape_leaves_no_second_atlas_behind(
         track_face(request, engine, Job())
 
     assert len(list((copy / "cache").glob("atlas-*"))) == 1
+
+
+@needs_photos
+def test_a_photo_that_was_left_out_is_met_with_the_identity_of_the_other(engine: Engine) -> None:
+    model = engine.head("makehuman")
+    fitter = make_fitter(model)
+    paths = [PHOTOS / "person_a_0.jpg", PHOTOS / "person_a_1.jpg"]
+    seen = [
+        observe(model, sight_photo(Footage(path=str(path)), engine.detector, Job()))
+        for path in paths
+    ]
+
+    errors = [held_out_percent(Solved(model, fitter, fitter.fit_photos((one,), no_check)), other)
+              for one, other in (seen, seen[::-1])]  # fmt: skip
+
+    assert np.mean(errors) <= 1.25
+    assert max(errors) <= 1.4
+
+
+def held_out_percent(known: Solved, seen: Observation) -> float:
+    fitter, identity = known.fitter, known.fitted.variables.identity
+    fitted = fitter.fit_expression(identity, fitter.start(seen), seen, no_check)
+    return float(100 * replace(known, fitted=fitted).errors_px()[0] / seen.face_height_px)
+
+
+def no_check() -> None:
+    """Nobody cancels."""
