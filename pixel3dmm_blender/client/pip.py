@@ -116,9 +116,9 @@ def run_logged(
                     tail = [*tail[-_TAIL_LINES:], line]
                 read_line(line.strip())
             status = child.wait()
-        except BaseException:
-            _kill(child)
-            raise
+        finally:
+            if child.poll() is None:
+                _kill(child)
     if status != 0:
         raise _meaning("".join(tail), log)
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 import time
 import traceback
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import bpy
 
 from ..wire import Cancelled, Defect, EngineLost, Pixel3dmmError
 from . import engine, reports
+
+if TYPE_CHECKING:
+    from bpy.stub_internal.rna_enums import OperatorReturnItems
 
 _BUSY_S: Final = 0.05
 _IDLE_S: Final = 2.0
@@ -75,6 +78,18 @@ def start(job: Job) -> None:
     _state.job, _state.error = job, None
     if not bpy.app.background:
         _set_timer()
+
+
+def begin(operator: bpy.types.Operator, job: Job) -> set[OperatorReturnItems]:
+    """Start a job for an operator; without a window, run it to its end and report how that was."""
+    start(job)
+    if not bpy.app.background:
+        return {"FINISHED"}
+    error = finish()
+    if error is not None:
+        reports.show(operator, error)
+        return {"CANCELLED"}
+    return {"FINISHED"}
 
 
 def finish() -> Pixel3dmmError | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import StringProperty
 
-from .. import engine, jobs, reports
+from .. import engine, jobs
 from ..tracking import TrackJob, Wish
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
         if not path:
             self.report({"ERROR"}, "There is no photo yet. Choose one.")
             return {"CANCELLED"}
-        jobs.start(
+        return jobs.begin(
+            self,
             TrackJob(
                 Wish(
                     Path(bpy.path.abspath(path)),
@@ -60,15 +61,8 @@ class PIXEL3DMM_OT_reconstruct_face(bpy.types.Operator):
                     float(chosen.personal_shape),
                     float(chosen.focal_35mm),
                 )
-            )
+            ),
         )
-        if not bpy.app.background:
-            return {"FINISHED"}
-        error = jobs.finish()
-        if error is not None:
-            reports.show(self, error)
-            return {"CANCELLED"}
-        return {"FINISHED"}
 
 
 class PIXEL3DMM_OT_cancel(bpy.types.Operator):

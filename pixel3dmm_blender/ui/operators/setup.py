@@ -47,14 +47,7 @@ class PIXEL3DMM_OT_install_engine(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[OperatorReturnItems]:
         """Start the job; without a window, run it to its end."""
-        jobs.start(InstallJob(read_settings()))
-        if not bpy.app.background:
-            return {"FINISHED"}
-        error = jobs.finish()
-        if error is not None:
-            reports.show(self, error)
-            return {"CANCELLED"}
-        return {"FINISHED"}
+        return jobs.begin(self, InstallJob(read_settings()))
 
 
 class PIXEL3DMM_OT_stop_engine(bpy.types.Operator):
