@@ -50,6 +50,12 @@ class Scene(Record):
             world_to_camera=move,
         )
 
+    @property
+    def face_height_px(self) -> float:
+        """Height of the template's face at the head's distance: the same for every view."""
+        height = np.ptp(self.model.template[np.unique(face_triangles(self.model)), 1])
+        return float(height) * self.focal_px / float(self.transl[2])
+
     def vertices(self) -> Doubles:
         """Return the posed head [V, 3], metres in the frame of the head."""
         neutral = deform.neutral(self.model, self.identity)
