@@ -15,7 +15,7 @@ from pixel3dmm_blender.wire import Bools, Doubles
 from server.heads.model import HeadModel
 from server.heads.view import view_rotation
 
-from .motions import Motions, find_motions
+from .motions import find_motions
 from .scene import Scene, Spread, draw_scene
 
 TURN_RAD = (np.radians(14.0), np.radians(7.0), np.radians(4.0))
@@ -45,12 +45,17 @@ class Face:
 
 
 def draw_clip(
-    model: HeadModel, rng: np.random.Generator, frames: int, fps: float = 25.0
+    model: HeadModel,
+    rng: np.random.Generator,
+    frames: int,
+    fps: float = 25.0,
+    size: int = 512,
 ) -> tuple[Scene, ...]:
     """Draw a clip: identity, camera and head model are the same in all of its scenes."""
     times = np.arange(frames) / fps
     yaw, pitch = rng.normal(0.0, np.radians([12.0, 5.0]))
-    first = draw_scene(model, rng, yaw, pitch, spread=Spread(face_share=FACE_SHARE, expression=0.0))
+    spread = Spread(face_share=FACE_SHARE, expression=0.0, joints=0.0)
+    first = draw_scene(model, rng, yaw, pitch, size=size, spread=spread)
     turns = np.stack([smooth_curve(times, HEAD_HZ, rng) * rms for rms in TURN_RAD], axis=1)
     shifts = np.stack([smooth_curve(times, HEAD_HZ, rng) * rms for rms in SHIFT_M], axis=1)
     face = _draw_face(model, times, rng)
@@ -135,16 +140,10 @@ def _draw_face(model: HeadModel, times: Doubles, rng: np.random.Generator) -> Fa
     phrase = np.clip(0.5 + smooth_curve(times, PHRASE_HZ, rng), 0.0, 1.0)
     amounts = [phrase * _syllables(times, rng) for _ in motions.speech]
     speech = sum((np.outer(a, key) for a, key in zip(amounts, motions.speech, strict=True)), slow)
-    closed = blink_curve(times, rng)[:, None]
-    expression = np.clip(_with_blinks(motions, speech, closed), low, high)
+    blinks = np.outer(blink_curve(times, rng), motions.blink)
+    expression = np.clip(speech + blinks, low, high)
     jaw = motions.jaw_rad * phrase * _syllables(times, rng)
     return Face(expression, jaw)
-
-
-def _with_blinks(motions: Motions, expression: Doubles, closed: Doubles) -> Doubles:
-    """Let the lids' components go over from what they do to the closed eye and back."""
-    lids = motions.blink != 0
-    return np.where(lids, (1.0 - closed) * expression + closed * motions.blink, expression)
 
 
 def _slow_expression(model: HeadModel, times: Doubles, rng: np.random.Generator) -> Doubles:

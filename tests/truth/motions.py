@@ -15,7 +15,7 @@ from .scene import JAW_OPEN
 
 BLINK = (("eyeBlinkLeft", 1.0), ("eyeBlinkRight", 1.0))
 SPEECH = (
-    ((JAW_OPEN, 0.3),),
+    ((JAW_OPEN, 0.45),),
     (("mouthLowerDownLeft", 0.3), ("mouthLowerDownRight", 0.3)),
     (("mouthUpperUpLeft", 0.15), ("mouthUpperUpRight", 0.15)),
     (("mouthFunnel", 0.25), ("mouthPucker", 0.25)),
@@ -27,7 +27,7 @@ MOUTH_CORNERS, LOWER_LIP, UPPER_LIP = (48, 54), (56, 57, 58), (50, 51, 52)
 """iBUG points."""
 LIP_M = 0.004
 CORNER_M = 0.003
-JAW_RAD = 0.12
+JAW_RAD = 0.15
 """How far the jaw opens in speech where no component does it."""
 REACH_SIGMA = 3.0
 TOLERANCE_M = 0.001

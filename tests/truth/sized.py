@@ -105,9 +105,10 @@ def _without_rigid(fields: Doubles, points: Doubles, face: npt.NDArray[np.intege
     shifts = np.broadcast_to(np.eye(3)[:, None], (3, *points.shape))
     motions = np.concatenate([shifts, [np.cross(axis, centred) for axis in np.eye(3)]])
     on_face = motions[:, face].reshape(6, -1).T
-    amounts: Doubles = np.linalg.lstsq(on_face, fields[:, face].reshape(len(fields), -1).T)[0].T
+    moved = fields[:, face].reshape(len(fields), -1)
+    amounts = np.linalg.solve(on_face.T @ on_face, on_face.T @ moved.T).T
     explained = amounts @ motions.reshape(6, -1)
-    return fields - explained.reshape(fields.shape)
+    return np.asarray(fields - explained.reshape(fields.shape), np.float64)
 
 
 def _expression_fields(base: HeadModel, count: int, rng: np.random.Generator) -> Doubles:
