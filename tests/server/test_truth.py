@@ -176,6 +176,9 @@ def test_drawn_faces_stay_within_the_bounds(head):
         assert (scene.expression >= low).all() and (scene.expression <= high).all()
         assert not scene.expression[~head.expression_fitted].any()
         assert (np.abs(scene.identity) <= head.identity_bounds[:, 1]).all()
+        assert (
+            not scene.joint_rotation.any()
+        )  # the fake head's joints have no limits: keys do their work
 
 
 def test_a_sized_head_varies_by_millimetres_and_leaves_the_pose_alone(head):

@@ -16,7 +16,7 @@ from server.heads.model import HeadModel
 from server.heads.view import view_rotation
 
 from .motions import find_motions
-from .scene import Scene, Spread, draw_scene
+from .scene import Scene, Spread, draw_scene, within_limits
 
 TURN_RAD = (np.radians(14.0), np.radians(7.0), np.radians(4.0))
 """Rms of yaw, pitch and roll."""
@@ -167,11 +167,11 @@ def _syllables(times: Doubles, rng: np.random.Generator) -> Doubles:
 
 
 def _joint_curves(model: HeadModel, jaw: Doubles, gaze: Doubles) -> Doubles:
-    """Axis-angle turns [T, J, 3]: the jaw opens about x, both eyes look the same way."""
+    """Axis-angle turns [T, J, 3] within the limits: the jaw opens about x, both eyes look the same way."""
     turns = np.zeros((len(jaw), len(model.joint_names), 3))
     for joint, name in enumerate(model.joint_names):
         if name in ("eye_L", "eye_R"):
             turns[:, joint, :2] = gaze
         elif name == "jaw":
             turns[:, joint, 0] = jaw
-    return turns
+    return within_limits(model, turns)

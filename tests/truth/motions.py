@@ -11,8 +11,7 @@ from pixel3dmm_blender.wire import Doubles
 from server.heads.deform import surface_points
 from server.heads.model import HeadModel
 
-from .scene import JAW_OPEN
-
+JAW_OPEN = "jawOpen"
 BLINK = (("eyeBlinkLeft", 1.0), ("eyeBlinkRight", 1.0))
 SPEECH = (
     ((JAW_OPEN, 0.45),),

@@ -15,8 +15,6 @@ from server.heads.view import view_rotation
 
 from .surface import face_triangles
 
-JAW_OPEN = "jawOpen"
-
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Scene(Record):
@@ -74,7 +72,7 @@ class Spread:
     expression: float = 1.0
     """Times the usual strength; 0 is the neutral face."""
     joints: float = 1.0
-    """Times the usual turns of eyes, and of the jaw where no expression opens it; 0 leaves them at rest."""
+    """Times the usual turns of jaw and eyes, within `HeadModel.joint_limits`; 0 leaves them at rest."""
     focal: tuple[float, float] = (1.2, 4.0)
     """Shortest and longest focal length, in sides of the crop."""
     face_share: tuple[float, float] = (0.55, 0.70)
@@ -147,14 +145,22 @@ def frame_face(scene: Scene, share: float, middle_px: Doubles) -> Scene:
     return replace(scene, transl=transl)
 
 
+def within_limits(model: HeadModel, turns: Doubles) -> Doubles:
+    """Cut axis-angle turns [..., J, 3] at the joints' limits; joints without limits stay at rest."""
+    if model.joint_limits is None:
+        return np.zeros_like(turns)
+    limits = model.joint_limits.astype(np.float64)
+    return np.clip(turns, limits[..., 0], limits[..., 1])
+
+
 def _draw_joints(model: HeadModel, rng: np.random.Generator, strength: float) -> Doubles:
-    """Draw axis-angle turns [J, 3]: both eyes alike, the jaw only where no key opens it; neck and head stay."""
+    """Draw axis-angle turns [J, 3] within the limits: both eyes alike, the jaw open; neck and head stay."""
     turns = np.zeros((len(model.joint_names), 3))
     look = rng.normal(0.0, np.radians([4.0, 8.0]))
     jaw = np.array([abs(rng.normal(0.0, 0.1)), rng.normal(0.0, 0.015), 0.0])
     for joint, name in enumerate(model.joint_names):
         if name in ("eye_L", "eye_R"):
             turns[joint, :2] = strength * look
-        elif name == "jaw" and JAW_OPEN not in model.expression_names:
+        elif name == "jaw":
             turns[joint] = strength * jaw
-    return turns
+    return within_limits(model, turns)

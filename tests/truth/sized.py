@@ -27,6 +27,9 @@ IDENTITY_M = 0.006
 EXPRESSION_M = 0.003
 """The same of a random expression, off the neutral face."""
 BOUND = 5.0
+JAW_RAD = ((-0.05, 0.5), (-0.15, 0.15), (-0.1, 0.1))
+EYE_RAD = ((-0.5, 0.5), (-0.6, 0.6), (0.0, 0.0))
+"""Least and most of each joint's axis-angle vector: no expression does their work."""
 GROUND_POINTS = 600
 """Points that carry the kernel (Nystroem); their modes are continued to all vertices."""
 EXPRESSIVE = (*range(48, 68), *range(36, 48), *range(17, 27), *range(31, 36), 6, 8, 10)
@@ -57,6 +60,7 @@ def make_sized_head(
         expression_bounds=_bounds(expression),
         expression_mirror=np.arange(expression, dtype=np.int32),
         expression_fitted=np.ones(expression, bool),
+        joint_limits=_joint_limits(base),
     )
 
 
@@ -148,6 +152,12 @@ def _scaled(base: HeadModel, fields: Doubles, rms_m: float) -> Doubles:
     face = np.unique(face_triangles(base))
     present = np.sqrt((fields[:, face] ** 2).sum(axis=(0, 2)).mean())
     return fields * (rms_m / present)
+
+
+def _joint_limits(base: HeadModel) -> Floats:
+    still = ((0.0, 0.0),) * 3
+    of_joint = {"jaw": JAW_RAD, "eye_L": EYE_RAD, "eye_R": EYE_RAD}
+    return np.array([of_joint.get(name, still) for name in base.joint_names], np.float32)
 
 
 def _bounds(count: int) -> Floats:
