@@ -49,3 +49,14 @@ def vector_from_rotation(rotation: Doubles) -> Doubles:
     if sine < 1e-12:
         return 2 * quaternion[1:]
     return quaternion[1:] / sine * 2 * np.arctan2(sine, quaternion[0])
+
+
+def left_jacobian(vector: Doubles) -> Doubles:
+    """Find J [3, 3] with exp(v + d) = exp(J d) exp(v) to first order in d, v axis-angle [3] (Sola 2018, eq. 145)."""
+    angle = float(np.linalg.norm(vector))
+    x, y, z = vector
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    # (1 - cos(a))/a^2 and (a - sin(a))/a^3, both smooth at 0.
+    first = 0.5 * np.sinc(0.5 * angle / np.pi) ** 2
+    second = 1 / 6 - angle**2 / 120 if angle < 1e-3 else (angle - np.sin(angle)) / angle**3
+    return np.eye(3) + first * cross + second * cross @ cross

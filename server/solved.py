@@ -10,11 +10,13 @@ import numpy as np
 from pixel3dmm_blender.wire import Camera, Doubles, Floats
 
 from .detect.topology import LEFT_EYE, LIPS_INNER, RIGHT_EYE
+from .fit.clip import KEY_FRAMES
+from .fit.head import make_fit_head
 from .fit.personal import personal_offsets
 from .fit.project import project
-from .fit.stages import KEY_FRAMES, Fitted, Fitter
-from .fit.variables import FitVariables, landmark_basis
-from .heads.deform import expressed, neutral
+from .fit.stages import Fitted, Fitter
+from .fit.variables import FitVariables
+from .heads.deform import expressed, neutral, pose
 from .heads.model import HeadModel
 
 NO_SHAPE = (*RIGHT_EYE, *LEFT_EYE, *LIPS_INNER, *range(468, 478))
@@ -45,27 +47,28 @@ class Solved:
             width=seen.width,
             height=seen.height,
             focal_px=view.focal_px,
-            center_px=seen.center_px,
+            center_px=view.center_px,
             world_to_camera=world_to_camera,
             focal_source=seen.focal.source,
         )
 
     def posed(self, index: int = 0) -> Floats:
         """[V, 3] the head of one view in the head frame, metres."""
+        view = self.fitted.variables.views[index]
         person = neutral(self.model, self.fitted.variables.identity.astype(np.float32))
-        return expressed(
-            self.model, person, self.fitted.variables.views[index].expression.astype(np.float32)
-        )
+        shaped = expressed(self.model, person, view.expression.astype(np.float32))
+        if not view.joint_rotation.any():
+            return shaped
+        turns = view.joint_rotation.astype(np.float32)
+        return pose(self.model, self.model.joints(person), shaped, turns)
 
     def landmarks_px(self) -> tuple[Doubles, Doubles]:
         """[N, K, 2] where the landmarks were seen, the network's bias removed, and where the head has them."""
         found = np.stack([seen.corrected_px for seen in self.fitted.seen])
         placed = []
-        for view, seen in zip(self.fitted.variables.views, self.fitted.seen, strict=True):
-            points = self.fitter.basis.points(self.fitted.variables.identity, view.expression)
-            placed.append(
-                project(points @ view.rotation.T + view.transl, view.focal_px, seen.center_px)
-            )
+        for view in self.fitted.variables.views:
+            points = self.fitter.head.landmarks(self.fitted.variables.identity, view)
+            placed.append(project(points, view.focal_px, view.center_px))
         return found, np.stack(placed)
 
     def errors_px(self) -> Doubles:
@@ -89,7 +92,7 @@ def _mean_distance(found: Doubles, placed: Doubles) -> Doubles:
 
 def make_fitter(model: HeadModel) -> Fitter:
     """The solver for one head model."""
-    return Fitter(landmark_basis(model, model.landmarks_478), model.calibration_478)
+    return Fitter(make_fit_head(model), model.calibration_478)
 
 
 def personalise(solved: Solved, strength: float) -> Solved:
@@ -103,6 +106,6 @@ def personalise(solved: Solved, strength: float) -> Solved:
     views = tuple(fitted.variables.views[pick] for pick in picks)
     seen = tuple(fitted.seen[pick] for pick in picks)
     variables = FitVariables(fitted.variables.identity, views)
-    offsets = personal_offsets(solved.model, solved.fitter.basis, variables, seen, NO_SHAPE)
+    offsets = personal_offsets(solved.model, solved.fitter.head, variables, seen, NO_SHAPE)
     model = replace(solved.model, template=solved.model.template + strength * offsets)
     return Solved(model, make_fitter(model), fitted)

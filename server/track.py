@@ -33,7 +33,7 @@ def make_track(solved: Solved, sightings: tuple[Sighting, ...], valid: Bools) ->
         expression_names=model.expression_names,
         expression=bridge(valid, np.stack([view.expression for view in views])),
         joint_names=model.joint_names,
-        joint_rotation=np.zeros((len(sightings), len(model.joint_names), 3), np.float32),
+        joint_rotation=bridge(valid, np.stack([view.joint_rotation for view in views])),
         rotation=bridged[:, 0],
         transl=bridged[:, 1],
         valid=valid,

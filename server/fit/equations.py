@@ -1,83 +1,167 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The normal equation: a block for each view, and the shared identity as the arrow's tip.
+"""The normal equation: a block for each view, links between neighbours, and what is shared as the arrow's tip.
 
 ```
-[ L1        C1 ] [ d1 ]     [ g1 ]
-[     L2    C2 ] [ d2 ] = - [ g2 ]      S' = S - sum C' L^-1 C  (Schur complement)
-[ C1' C2'   S  ] [ ds ]     [ gs ]
+[ L1  B1      C1 ] [ d1 ]     [ g1 ]
+[ B1' L2  B2  C2 ] [ d2 ] = - [ g2 ]      Every L_i is eliminated into its neighbour and into the tip:
+[     B2' L3  C3 ] [ d3 ]     [ g3 ]      L_i+1 -= B_i' L_i^-1 B_i,  C_i+1 -= B_i' L_i^-1 C_i,  S -= C_i' L_i^-1 C_i
+[ C1' C2' C3' S  ] [ ds ]     [ gs ]
 ```
-The cost of a solve is linear in the number of views.
+The cost of a solve is linear in the number of views. Photos have no links.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from pixel3dmm_blender.wire import Bools, Doubles
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Block:
-    """What one view adds: Hessian [M, M], gradient [M], and its coupling [M, S] to the shared variables."""
+    """One view: matrix [M, M], coupling to what is shared [M, S], link to the next view [M, M] or None."""
 
-    hessian: Doubles
-    gradient: Doubles
+    matrix: Doubles
     coupling: Doubles
-
-
-@dataclass(eq=False)
-class Equations:
-    """Gauss-Newton normal equation of the whole energy; terms add to it in place."""
-
-    hessian: Doubles
-    """[S, S]"""
-    gradient: Doubles
-    """[S]"""
-    blocks: tuple[Block, ...]
-
-    @classmethod
-    def zero(cls, shared: int, local: int, views: int) -> Equations:
-        """An empty equation of S shared and M local variables in each view."""
-        blocks = tuple(
-            Block(np.zeros((local, local)), np.zeros(local), np.zeros((local, shared)))
-            for _ in range(views)
-        )
-        return cls(np.zeros((shared, shared)), np.zeros(shared), blocks)
-
-    def solve(self, free: Bools, free_views: tuple[Bools, ...], damping: float) -> Step:
-        """Solve for the free variables; the others stay. Damping is Levenberg-Marquardt's, relative to the diagonal."""
-        schur, right = _masked(self.hessian, free, damping), -self.gradient * free
-        eliminated: list[tuple[Doubles, Doubles]] = []
-        for block, mask in zip(self.blocks, free_views, strict=True):
-            coupling = block.coupling * mask[:, None] * free
-            both = _solved(
-                _masked(block.hessian, mask, damping),
-                np.column_stack([coupling, -block.gradient * mask]),
-            )
-            spread, alone = both[:, :-1], both[:, -1]
-            schur = schur - coupling.T @ spread
-            right = right - coupling.T @ alone
-            eliminated.append((spread, alone))
-        shared = _solved(schur, right) if len(right) else right
-        return Step(shared, tuple(alone - spread @ shared for spread, alone in eliminated))
+    link: Doubles | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """A change of the shared variables [S] and of every view's local ones [M]."""
+class Arrow:
+    """Gauss-Newton matrix of the whole energy. S shared variables, M in each of N views."""
+
+    tip: Doubles
+    """[S, S]"""
+    blocks: tuple[Block, ...]
+
+    def solve(self, slope: Vector, free: Free, damping: float) -> Vector:
+        """Solve for the free variables; the others stay. Damping is Levenberg-Marquardt's, relative to the diagonal."""
+        eliminated = self._eliminate(slope, free, damping)
+        tip = masked(self.tip, free.shared, damping)
+        right = -slope.shared * free.shared
+        for part in eliminated:
+            tip = tip - part.coupling.T @ part.solved_coupling
+            right = right - part.coupling.T @ part.solved_right
+        shared = solve_positive(tip, right) if len(right) else right
+        views: list[Doubles] = []
+        after: Doubles | None = None
+        for part in reversed(eliminated):
+            step = part.solved_right - part.solved_coupling @ shared
+            if after is not None and part.solved_link is not None:
+                step = step - part.solved_link @ after
+            views.append(step)
+            after = step
+        return Vector(shared, tuple(reversed(views)))
+
+    def _eliminate(self, slope: Vector, free: Free, damping: float) -> list[Eliminated]:
+        parts: list[Eliminated] = []
+        before: Eliminated | None = None
+        for i, block in enumerate(self.blocks):
+            mask = free.views[i]
+            matrix = masked(block.matrix, mask, damping)
+            coupling = block.coupling * mask[:, None] * free.shared
+            right = -slope.views[i] * mask
+            if before is not None and before.link is not None:
+                matrix = matrix - before.link.T @ before.link_solved
+                coupling = coupling - before.link.T @ before.solved_coupling
+                right = right - before.link.T @ before.solved_right
+            link = None
+            if block.link is not None:
+                link = block.link * mask[:, None] * free.views[i + 1]
+            before = eliminate(matrix, coupling, right, link)
+            parts.append(before)
+        return parts
+
+
+@dataclass(frozen=True, eq=False)
+class Vector:
+    """A gradient or a step: by the shared variables [S] and by every view's own [M]."""
 
     shared: Doubles
     views: tuple[Doubles, ...]
 
+    def dot(self, other: Vector) -> float:
+        """Inner product."""
+        own = sum(float(a @ b) for a, b in zip(self.views, other.views, strict=True))
+        return float(self.shared @ other.shared) + own
 
-def _masked(hessian: Doubles, free: Bools, damping: float) -> Doubles:
-    masked = hessian * np.outer(free, free)
-    diagonal = np.where(free, np.diag(hessian) * (1.0 + damping) + 1e-9, 1.0)
-    np.fill_diagonal(masked, diagonal)
-    return masked
+    def plus(self, other: Vector, factor: float) -> Vector:
+        """Self + factor * other."""
+        views = tuple(a + factor * b for a, b in zip(self.views, other.views, strict=True))
+        return Vector(self.shared + factor * other.shared, views)
+
+    def among(self, free: Free) -> Vector:
+        """0 for all that is not free."""
+        views = tuple(a * mask for a, mask in zip(self.views, free.views, strict=True))
+        return Vector(self.shared * free.shared, views)
 
 
-def _solved(matrix: Doubles, right: Doubles) -> Doubles:
-    return np.asarray(np.linalg.solve(matrix, right), np.float64)
+@dataclass(frozen=True, eq=False)
+class Free:
+    """Which variables may move: shared [S], and every view's own [M]."""
+
+    shared: Bools
+    views: tuple[Bools, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Eliminated:
+    """One view after its predecessor was folded into it: what was solved with its matrix L."""
+
+    coupling: Doubles
+    """[M, S] C"""
+    link: Doubles | None
+    """[M, M] B"""
+    solved_coupling: Doubles
+    """L^-1 C"""
+    solved_right: Doubles
+    """[M] L^-1 g"""
+    solved_link: Doubles | None
+    """L^-1 B"""
+    matrix: Doubles
+    """[M, M] L"""
+
+    @property
+    def link_solved(self) -> Doubles:
+        """L^-1 B, where there is a link."""
+        assert self.solved_link is not None, "asked only where there is a link"
+        return self.solved_link
+
+
+def eliminate(
+    matrix: Doubles, coupling: Doubles, right: Doubles, link: Doubles | None
+) -> Eliminated:
+    """Solve with one view's matrix."""
+    columns = [coupling, right[:, None]] if link is None else [coupling, right[:, None], link]
+    solved = solve_positive(matrix, np.concatenate(columns, 1))
+    count = coupling.shape[1]
+    solved_link = None if link is None else solved[:, count + 1 :]
+    return Eliminated(coupling, link, solved[:, :count], solved[:, count], solved_link, matrix)
+
+
+def masked(matrix: Doubles, free: Bools, damping: float) -> Doubles:
+    """The matrix of the free variables; the others get an equation of their own that says 0."""
+    result = matrix * np.outer(free, free)
+    np.fill_diagonal(result, np.where(free, np.diag(matrix) * (1.0 + damping) + 1e-9, 1.0))
+    return result
+
+
+def solve_positive(matrix: Doubles, right: Doubles) -> Doubles:
+    """Solve with a positive definite matrix; one that rounding made indefinite gets a little on its diagonal."""
+    try:
+        return np.asarray(cho_solve(cho_factor(matrix, check_finite=False), right), np.float64)
+    except LinAlgError:
+        lifted = matrix + np.eye(len(matrix)) * 1e-6 * float(np.trace(matrix)) / len(matrix)
+        return np.asarray(np.linalg.solve(lifted, right), np.float64)
+
+
+def linked(blocks: Sequence[Block], links: Sequence[Doubles]) -> tuple[Block, ...]:
+    """The same blocks, each but the last linked to the next."""
+    return (
+        *(replace(block, link=link) for block, link in zip(blocks[:-1], links, strict=True)),
+        blocks[-1],
+    )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one picture says to the solver: landmarks with weights, and what is known of the camera."""
+"""What one picture says to the solver: landmarks, dense maps, and what is known of the camera."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pixel3dmm_blender.wire import Doubles
 
 from ..detect.topology import CHIN, FOREHEAD
 from ..heads.model import Embedding
+from .pixels import Pixels
 from .weights import TermWeights
 
 ASSUMED_FOCAL = 2.0
@@ -30,7 +31,7 @@ class Focal:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """Landmarks of one face in one picture. K points in pixels (centre of the first pixel at 0.5)."""
+    """One face in one picture. K landmarks in pixels (centre of the first pixel at 0.5)."""
 
     points_px: Doubles
     """[K, 2], as the network saw them."""
@@ -41,11 +42,23 @@ class Observation:
     focal: Focal
     bias_px: Doubles
     """[K, 2] where the network sees the points minus where they are; subtracted before the fit."""
+    pixels: Pixels | None = None
+    """What a dense prior says, where there is one."""
 
     @property
     def face_height_px(self) -> float:
-        """Distance between the landmarks at the forehead's top and the chin."""
-        return float(np.linalg.norm(self.points_px[FOREHEAD] - self.points_px[CHIN]))
+        """Distance between the landmarks at the forehead's top and the chin; without them, how far the pixels reach."""
+        height = float(np.linalg.norm(self.points_px[FOREHEAD] - self.points_px[CHIN]))
+        if np.isfinite(height) or self.pixels is None:
+            return height
+        places = self.pixels.px.cpu().double().numpy()
+        low, high = np.percentile(places, [2.0, 98.0], axis=0)
+        return float((high - low).max())
+
+    @property
+    def has_landmarks(self) -> bool:
+        """Whether any landmark counts."""
+        return bool((self.weights > 0).any())
 
     @property
     def corrected_px(self) -> Doubles:

@@ -20,9 +20,10 @@ from scipy.sparse.linalg import splu
 from pixel3dmm_blender.wire import Doubles, Floats, Ints
 
 from ..heads.model import HeadModel
+from .head import FitHead
 from .observation import Observation
 from .project import project, projection_jacobian
-from .variables import FitVariables, LandmarkBasis, View
+from .variables import FitVariables, View
 
 STIFFNESS = 1.0
 """Bending weight. Measured on two photos of one person: error 0.58 -> 0.46 % and 0.91 -> 0.64 % of
@@ -48,7 +49,7 @@ class Pulls:
 
 def personal_offsets(
     model: HeadModel,
-    basis: LandmarkBasis,
+    head: FitHead,
     variables: FitVariables,
     seen: tuple[Observation, ...],
     left_out: tuple[int, ...],
@@ -66,7 +67,7 @@ def personal_offsets(
     system = kron(bending.tocsr()[inside][:, inside], eye_array(3))
     right = np.zeros(len(columns))
     for view, observation in zip(variables.views, seen, strict=True):
-        pulls = _pulls(model, basis, variables.identity, view, observation, left_out)
+        pulls = _pulls(model, head, variables.identity, view, observation, left_out)
         rows = pulls.rows[:, columns]
         system = system + rows.T @ rows
         right += rows.T @ pulls.values
@@ -77,16 +78,16 @@ def personal_offsets(
 
 def _pulls(
     model: HeadModel,
-    basis: LandmarkBasis,
+    head: FitHead,
     identity: Doubles,
     view: View,
     seen: Observation,
     left_out: tuple[int, ...],
 ) -> Pulls:
     embedding = model.landmarks_478
-    points = basis.points(identity, view.expression) @ view.rotation.T + view.transl
+    points = head.landmarks(identity, view)
     to_mm = points[:, 2:] / view.focal_px / _UNIT_M
-    left = (seen.corrected_px - project(points, view.focal_px, seen.center_px)) * to_mm
+    left = (seen.corrected_px - project(points, view.focal_px, view.center_px)) * to_mm
     length = np.linalg.norm(left, axis=1, keepdims=True)
     noise = SHRINK * embedding.spread_m[:, None] / _UNIT_M
     left *= np.maximum(0.0, 1.0 - noise / np.maximum(length, 1e-9))

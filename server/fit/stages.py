@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ways to solve: photos of one person (one or more), and a clip. Short loops over ``solve``."""
+"""Fitter: the ways to solve photos of one person, one or more. Clips are in ``clip.py``, live in ``live.py``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,19 +11,26 @@ from pixel3dmm_blender.wire import Doubles
 
 from ..heads.model import ViewCalibration
 from ..heads.view import calibration_offsets, view_angles, view_roll
+from .energy import PersonTerm, ViewTerm, total
+from .head import FitHead
 from .observation import Observation
-from .problem import Problem
-from .solver import EVERYTHING, EXPRESSION_AND_POSE, POSE_ONLY, solve
-from .start import start_pose
-from .variables import FitVariables, LandmarkBasis, View
-from .weights import DEFAULT_SCHEDULE, DEFAULT_WEIGHTS, Schedule, TermWeights
+from .problem import Check, Problem
+from .solver import EVERYTHING, EXPRESSION_AND_POSE, POSE_ONLY, Freedom, Solution, solve
+from .start import Correspondences, start_pose
+from .terms.camera import CameraPrior
+from .terms.expression import expression_prior
+from .terms.identity import IdentityPrior
+from .terms.joints import JointPrior
+from .terms.landmarks import landmark_term
+from .terms.normals import DenseNormals
+from .terms.pitch import PitchPrior
+from .terms.scale import scale_gauge
+from .terms.uv import DensePoints
+from .variables import FitVariables, View
+from .weights import DEFAULT_SCHEDULE, DEFAULT_WEIGHTS, DENSE_SCHEDULE, Schedule, TermWeights
 
-KEY_FRAMES = 10
-"""Identity of a clip comes from at most so many frames, spread over yaw."""
 OBLIQUE_RAD, HIDDEN_RAD = np.radians([45.0, 60.0])
 """Yaw beyond which landmarks count half, and beyond which they do not count while another view does (measured)."""
-
-Check = Callable[[], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,86 +39,173 @@ class Fitted:
 
     variables: FitVariables
     seen: tuple[Observation, ...]
+    solution: Solution | None = None
+    """The last solve, for what follows from its normal matrix."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fitter:
-    """A head's landmark basis with its calibration, weights and schedule: all that every solve has in common."""
+    """A head with its calibration, weights and schedule: all that every solve has in common."""
 
-    basis: LandmarkBasis
+    head: FitHead
     calibration: ViewCalibration | None = None
     weights: TermWeights = DEFAULT_WEIGHTS
     schedule: Schedule = DEFAULT_SCHEDULE
+    pupils_m: float = 0.0
+    """Distance between the pupils, where the user measured it; 0: the identity prior says how large the head is."""
 
-    def fit_photos(self, seen: tuple[Observation, ...], check: Check) -> Fitted:
-        """Solve one or several photos of one person: shared identity; own pose, focal length and expression each."""
-        views = tuple(self.start(observation) for observation in seen)
-        variables = FitVariables(np.zeros(len(self.basis.identity)), views)
-        variables = solve(
-            self._problem(seen), variables, POSE_ONLY, self.schedule.pose_steps, check
-        )
-        seen = self._doubted(seen, variables)
-        for _ in range(self.schedule.calibrations):
-            seen = self._calibrated(seen, variables)
-            variables = solve(
-                self._problem(seen), variables, EVERYTHING, self.schedule.steps, check
-            )
-        return Fitted(variables, seen)
-
-    def fit_clip(
-        self,
-        seen: tuple[Observation, ...],
-        check: Check,
-        progress: Callable[[float], None] = lambda _: None,
+    def fit_photos(
+        self, seen: tuple[Observation, ...], check: Check, *, shared_camera: bool = False
     ) -> Fitted:
-        """Solve a clip of N frames that show the face.
+        """Solve one or several photos of one person: shared identity; own pose, expression and camera each.
 
-        Identity and focal length come from key frames of spread yaw; then each frame is solved from
-        the one before.
+        Frames of a clip share the camera.
         """
-        starts = tuple(self.start(observation) for observation in seen)
-        keys = self._key_frames(seen, starts)
-        person = self.fit_photos(tuple(seen[index] for index in keys), check)
-        identity = person.variables.identity
-        focal_px = float(np.median([view.focal_px for view in person.variables.views]))
-        views: list[View] = []
-        believed: list[Observation] = []
-        for index, observation in enumerate(seen):
-            before = views[-1].expression if views else np.zeros(len(self.basis.expression))
-            fixed = replace(observation, focal=replace(observation.focal, px=focal_px))
-            view = replace(self.start(fixed), expression=before)
-            fitted = self.fit_expression(identity, view, fixed, check)
-            views.append(fitted.variables.views[0])
-            believed.append(fitted.seen[0])
-            progress((index + 1) / len(seen))
-        return Fitted(FitVariables(identity, tuple(views)), tuple(believed))
+
+        def solver(
+            seen: tuple[Observation, ...], start: FitVariables, freedom: Freedom
+        ) -> Solution:
+            return self._solve(seen, start, freedom, check, shared_camera=shared_camera)
+
+        views = tuple(self.start(observation) for observation in seen)
+        variables = FitVariables(np.zeros(self.head.columns.identity_count), views)
+        if self.schedule.pose_steps:
+            variables = solver(seen, variables, POSE_ONLY).variables
+        seen = doubted(seen, variables)
+        solution: Solution | None = None
+        for _ in range(self.schedule.calibrations if self.calibration else 1):
+            seen = self.calibrated(seen, variables)
+            solution = solver(seen, variables, EVERYTHING)
+            variables = solution.variables
+        return Fitted(variables, seen, solution)
 
     def fit_expression(
         self, identity: Doubles, view: View, seen: Observation, check: Check
     ) -> Fitted:
         """Solve pose and expression of one picture of a person whose identity is known, from a start."""
-        variables = FitVariables(identity, (view,))
-        variables = solve(
-            self._problem((seen,)), variables, POSE_ONLY, self.schedule.pose_steps, check
-        )
-        believed = self._calibrated((seen,), variables)
-        steps = self.schedule.steps
-        variables = solve(self._problem(believed), variables, EXPRESSION_AND_POSE, steps, check)
-        return Fitted(variables, believed)
+        folded = replace(self, head=self.head.folded(identity))
+        fitted = folded.follow(view, seen, check)
+        return replace(fitted, variables=FitVariables(identity, fitted.variables.views))
 
-    def _problem(self, seen: tuple[Observation, ...]) -> Problem:
-        return Problem(self.basis, seen, self.weights, self.schedule)
+    def follow(self, view: View, seen: Observation, check: Check) -> Fitted:
+        """Solve pose and expression of one picture from a start; the head is that of one person (folded)."""
+        variables = FitVariables(np.zeros(0), (view,))
+        if self.schedule.pose_steps:
+            variables = self._solve((seen,), variables, POSE_ONLY, check).variables
+        believed = self.calibrated((seen,), variables)
+        solution = self._solve(believed, variables, EXPRESSION_AND_POSE, check)
+        return Fitted(solution.variables, believed, solution)
+
+    def _solve(
+        self,
+        seen: tuple[Observation, ...],
+        start: FitVariables,
+        freedom: Freedom,
+        check: Check,
+        *,
+        shared_camera: bool = False,
+    ) -> Solution:
+        schedule = self.schedule if freedom.shape else self.schedule.for_pose()
+        problem = Problem(
+            self.head,
+            self.views_terms(seen, shared_camera=shared_camera),
+            self.person_terms(),
+            shared_camera=shared_camera,
+            check=check,
+        )
+        return solve(problem, start, freedom, schedule)
+
+    def person_terms(self, frames: int = 1, pupils_m: float = 0.0) -> tuple[PersonTerm, ...]:
+        """What is likely of a person, and how large the head is where that is known.
+
+        Frames of a clip repeat each other, and outweigh the prior no more than a few would.
+        """
+        if not self.head.columns.identity_count:
+            return ()
+        weight = self.weights.identity * max(1.0, frames / self.weights.independent_frames)
+        prior = IdentityPrior(self.head.identity_sigma, weight)
+        pupils_m = pupils_m or self.pupils_m
+        if not pupils_m:
+            return (prior,)
+        return (prior, scale_gauge(self.head, self.weights.scale_sigma, pupils_m))
+
+    def views_terms(
+        self, seen: tuple[Observation, ...], *, shared_camera: bool
+    ) -> tuple[tuple[ViewTerm, ...], ...]:
+        """The terms of all views; what is known of a camera that they share counts once."""
+        return tuple(
+            (*self.view_terms(observation), *self._camera_terms(observation))
+            if i == 0 or not shared_camera
+            else self.view_terms(observation)
+            for i, observation in enumerate(seen)
+        )
+
+    def _camera_terms(self, seen: Observation) -> tuple[ViewTerm, ...]:
+        sigma_px = self.weights.center_sigma * max(seen.width, seen.height)
+        return (CameraPrior(seen.focal, seen.center_px, sigma_px),)
+
+    def view_terms(self, seen: Observation) -> tuple[ViewTerm, ...]:
+        """All that one picture says of the face, and what is likely of any."""
+        weights = self.weights
+        terms: list[ViewTerm] = [
+            expression_prior(self.head, weights),
+            PitchPrior(weights.pitch_sigma_rad),
+        ]
+        if self.head.columns.joints:
+            terms.append(JointPrior(weights.joint_sigma_rad))
+        if seen.has_landmarks:
+            terms.append(landmark_term(seen, weights))
+        if seen.pixels is not None:
+            unit_px = weights.uv_sigma * seen.face_height_px
+            share = weights.dense_share * (weights.dense_face_px / seen.face_height_px) ** 2
+            terms.append(DensePoints(seen.pixels, unit_px, weights.uv_kernel, share))
+            terms.append(
+                DenseNormals(seen.pixels, weights.normal_sigma, weights.normal_kernel, share)
+            )
+        return tuple(terms)
 
     def start(self, seen: Observation) -> View:
         """Closed-form pose of the average head."""
-        rotation, transl = start_pose(
-            self.basis.template, seen.corrected_px, seen.weights, seen.focal.px, seen.center_px
+        head = self.head
+        view = head.neutral_view(
+            View(np.eye(3), np.zeros(3), seen.focal.px, np.zeros(0), seen.center_px, np.zeros(0))
         )
-        return View(rotation, transl, seen.focal.px, np.zeros(len(self.basis.expression)))
+        identity = np.zeros(head.columns.identity_count)
+        placed = head.placed(identity, view)
+        pixels = seen.pixels
+        if pixels is None:
+            points = placed.marks.head.cpu().double().numpy()
+            known = Correspondences(points, seen.corrected_px, seen.weights)
+        else:
+            points = pixels.interpolate(placed.surface.posed.head)
+            known = Correspondences(
+                *(part.cpu().double().numpy() for part in (points, pixels.px, pixels.trust))
+            )
+        rotation, transl = start_pose(
+            known, seen.focal.px, seen.center_px, robust=pixels is not None
+        )
+        return replace(view, rotation=rotation, transl=transl)
 
-    def _calibrated(
+    def start_from(self, before: View | None, seen: Observation) -> View:
+        """Start from the frame before or from the closed form, whichever has less cost; expression as before."""
+        fresh = self.start(seen)
+        if before is None:
+            return fresh
+        fresh = replace(fresh, expression=before.expression, joint_rotation=before.joint_rotation)
+        kept = replace(before, focal_px=fresh.focal_px)
+        if seen.pixels is None:
+            return fresh  # costs nothing, and the steps on pose alone follow
+        terms, identity = self.view_terms(seen), np.zeros(self.head.columns.identity_count)
+        costs = [
+            total([term.evaluate(self.head.placed(identity, view), 2.0) for term in terms]).cost
+            for view in (kept, fresh)
+        ]
+        return kept if costs[0] <= costs[1] else fresh
+
+    def calibrated(
         self, seen: tuple[Observation, ...], variables: FitVariables
     ) -> tuple[Observation, ...]:
+        """Subtract the network's bias, which depends on the view."""
         if self.calibration is None:
             return seen
         return tuple(
@@ -123,30 +216,24 @@ class Fitter:
     def _bias_px(self, view: View, identity: Doubles, calibration: ViewCalibration) -> Doubles:
         yaw, pitch = view_angles(view.rotation)
         offsets_m = calibration_offsets(calibration, yaw, pitch, view_roll(view.rotation))
-        points = self.basis.points(identity, view.expression) @ view.rotation.T + view.transl
-        return offsets_m * (view.focal_px / points[:, 2:])
+        depth = self.head.landmarks(identity, view)[:, 2:]
+        return offsets_m * (view.focal_px / depth)
 
-    def _doubted(
-        self, seen: tuple[Observation, ...], variables: FitVariables
-    ) -> tuple[Observation, ...]:
-        yaws = np.abs([view_angles(view.rotation)[0] for view in variables.views])
-        trust = np.where(yaws > OBLIQUE_RAD, 0.5, 1.0)
-        if (yaws <= HIDDEN_RAD).any():
-            trust[yaws > HIDDEN_RAD] = (
-                0.02  # still finds its own pose, but says next to nothing of the person
-            )
-        return tuple(
-            replace(observation, weights=observation.weights * share)
-            for observation, share in zip(seen, trust, strict=True)
+
+def doubted(seen: tuple[Observation, ...], variables: FitVariables) -> tuple[Observation, ...]:
+    """Landmarks of oblique views count less."""
+    yaws = np.abs([view_angles(view.rotation)[0] for view in variables.views])
+    trust = np.where(yaws > OBLIQUE_RAD, 0.5, 1.0)
+    if (yaws <= HIDDEN_RAD).any():
+        trust[yaws > HIDDEN_RAD] = (
+            0.02  # still finds its own pose, but says next to nothing of the person
         )
+    return tuple(
+        replace(observation, weights=observation.weights * share)
+        for observation, share in zip(seen, trust, strict=True)
+    )
 
-    def _key_frames(
-        self, seen: tuple[Observation, ...], starts: tuple[View, ...]
-    ) -> tuple[int, ...]:
-        yaws = np.array([view_angles(view.rotation)[0] for view in starts])
-        usable = np.flatnonzero(np.abs(yaws) < HIDDEN_RAD)
-        if len(usable) == 0:
-            usable = np.arange(len(seen))
-        order = usable[np.argsort(yaws[usable], kind="stable")]
-        picks = np.linspace(0, len(order) - 1, min(KEY_FRAMES, len(order))).round().astype(int)
-        return tuple(sorted(int(order[pick]) for pick in set(picks.tolist())))
+
+def make_dense(fitter: Fitter) -> Fitter:
+    """The same with the schedule for prior maps."""
+    return replace(fitter, schedule=DENSE_SCHEDULE)

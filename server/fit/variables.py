@@ -1,32 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """FitVariables: what is optimised, and how a step moves it.
 
-Each view (photo or frame) has its own pose, focal length and expression; identity is shared. The
-local vector of a view is [rotation 3 | translation 3 | log focal 1 | expression E]: rotation is a
-left increment (``R <- exp(w) R``, radians), and translation z is divided by focal length, so that a
-step of log focal keeps the size in the picture.
+Every view (photo or frame) has its own pose, camera and expression; identity is shared, and in a clip the camera too.
+The derivative of one view has P columns, in this order:
+
+    camera 3        log focal; principal point x, y in pixels
+    rotation 3      radians, a left increment: R <- exp(w) R
+    transl 3        metres; z is divided by the focal length, so that a step of log focal keeps the size in the picture
+    joints 3 J'     axis-angle of the joints that may turn
+    identity S
+    expression E
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pixel3dmm_blender.wire import Bools, Doubles
+from pixel3dmm_blender.wire import Bools, Doubles, Ints
 
-from ..heads.model import Embedding, HeadModel
 from ..rotation import rotation_from_vector
 
-FOCAL = 6
-EXPRESSION = slice(7, None)
-LOCAL_COUNT = 7
-"""Variables of a view before its expression."""
+FOCAL = 0
+CENTER = slice(1, 3)
+CAMERA = slice(0, 3)
+ROTATION = slice(3, 6)
+TRANSL = slice(6, 9)
+POSE_COUNT = 9
+"""Columns of camera, rotation and translation."""
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """Pose (head -> camera), focal length and expression of one picture."""
+    """Pose (head -> camera), camera, expression and joints of one picture."""
 
     rotation: Doubles
     """[3, 3]"""
@@ -35,15 +42,14 @@ class View:
     focal_px: float
     expression: Doubles
     """[E]"""
+    center_px: Doubles
+    """[2] principal point."""
+    joint_rotation: Doubles
+    """[J, 3] axis-angle, radians."""
 
-    def moved(self, step: Doubles, bounds: Doubles) -> View:
-        """Apply a local step [7 + E]; expression stays within bounds [E, 2]."""
-        stretch = float(np.exp(np.clip(step[FOCAL], -0.5, 0.5)))
-        transl = self.transl + step[3:6]
-        transl[2] = max(transl[2], 0.05) * stretch
-        expression = np.clip(self.expression + step[EXPRESSION], bounds[:, 0], bounds[:, 1])
-        rotation = rotation_from_vector(step[:3]) @ self.rotation
-        return View(rotation, transl, self.focal_px * stretch, expression)
+    def to_camera(self, points: Doubles) -> Doubles:
+        """Points [N, 3] of the head frame in the camera frame."""
+        return points @ self.rotation.T + self.transl
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,50 +61,93 @@ class FitVariables:
 
 
 @dataclass(frozen=True, eq=False)
-class LandmarkBasis:
-    """A head model reduced to its landmarks and to the components that the solver moves: K points, S, E."""
+class Columns:
+    """Which column of a view's derivative is what. S identity, E expression components; the joints that may turn."""
 
-    template: Doubles
-    """[K, 3]"""
-    identity: Doubles
-    """[S, K, 3]"""
-    expression: Doubles
-    """[E, K, 3]"""
-    identity_sigma: Doubles
-    identity_bounds: Doubles
-    """[S, 2]"""
-    expression_sigma: Doubles
-    expression_bounds: Doubles
-    """[E, 2]; both 0 where the solver leaves a component alone."""
-    mirror: tuple[int, ...]
-    """[E] the same expression on the other side."""
+    identity_count: int
+    expression_count: int
+    joints: tuple[int, ...]
 
-    def points(self, identity: Doubles, expression: Doubles) -> Doubles:
-        """[K, 3] in the head frame."""
-        moved = np.tensordot(identity, self.identity, 1) + np.tensordot(
-            expression, self.expression, 1
+    @property
+    def joint_columns(self) -> slice:
+        """Columns of the axis-angle vectors, three for each joint."""
+        return slice(POSE_COUNT, POSE_COUNT + 3 * len(self.joints))
+
+    @property
+    def identity(self) -> slice:
+        """Columns of identity."""
+        start = self.joint_columns.stop
+        return slice(start, start + self.identity_count)
+
+    @property
+    def expression(self) -> slice:
+        """Columns of expression."""
+        start = self.identity.stop
+        return slice(start, start + self.expression_count)
+
+    @property
+    def count(self) -> int:
+        """P."""
+        return self.expression.stop
+
+    def shared(self, shared_camera: bool) -> Ints:
+        """Columns that all views have in common."""
+        identity = np.arange(self.identity.start, self.identity.stop)
+        return np.concatenate([np.arange(CAMERA.stop if shared_camera else 0), identity]).astype(
+            np.int32
         )
-        return self.template + moved
+
+    def local(self, shared_camera: bool) -> Ints:
+        """Columns that are a view's own."""
+        return np.setdiff1d(np.arange(self.count), self.shared(shared_camera)).astype(np.int32)
 
 
-def landmark_basis(model: HeadModel, embedding: Embedding) -> LandmarkBasis:
-    """Evaluate a head model's bases at an embedding's K points (joints at rest)."""
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """How far the bounded variables may go."""
 
-    def at_points(offsets: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Doubles:
-        return np.einsum(
-            "...kmc,km->...kc", offsets[..., embedding.vertices, :], embedding.weights
-        ).astype(np.float64)
+    identity: Doubles
+    """[S, 2]"""
+    expression: Doubles
+    """[E, 2]; both the same where the solver leaves a component alone."""
+    joints: Doubles
+    """[J, 3, 2] radians"""
 
-    fitted: Bools = model.expression_fitted
-    return LandmarkBasis(
-        template=at_points(model.template),
-        identity=np.stack([at_points(offsets) for offsets in model.identity]),
-        expression=np.stack([at_points(offsets) for offsets in model.expression]),
-        identity_sigma=model.identity_sigma.astype(np.float64),
-        identity_bounds=model.identity_bounds.astype(np.float64),
-        expression_sigma=model.expression_sigma.astype(np.float64),
-        expression_bounds=np.where(fitted[:, None], model.expression_bounds, 0.0).astype(
-            np.float64
-        ),
-        mirror=tuple(int(index) for index in model.expression_mirror),
-    )
+    def moved(self, view: View, step: Doubles, columns: Columns) -> View:
+        """Apply a step [P] to a view; what has bounds stays within them."""
+        stretch = float(np.exp(np.clip(step[FOCAL], -0.5, 0.5)))
+        transl = view.transl + step[TRANSL]
+        transl[2] = max(transl[2], 0.05) * stretch
+        joints = view.joint_rotation.copy()
+        if columns.joints:
+            joints[list(columns.joints)] += step[columns.joint_columns].reshape(-1, 3)
+            joints = np.clip(joints, self.joints[..., 0], self.joints[..., 1])
+        expression = view.expression + step[columns.expression]
+        return replace(
+            view,
+            rotation=rotation_from_vector(step[ROTATION]) @ view.rotation,
+            transl=transl,
+            focal_px=view.focal_px * stretch,
+            center_px=view.center_px + step[CENTER],
+            joint_rotation=joints,
+            expression=np.clip(expression, self.expression[:, 0], self.expression[:, 1]),
+        )
+
+    def moved_identity(self, identity: Doubles, step: Doubles) -> Doubles:
+        """Apply a step [S] to identity."""
+        return np.clip(identity + step, self.identity[:, 0], self.identity[:, 1])
+
+    def leaving(self, identity: Doubles, view: View, step: Doubles, columns: Columns) -> Bools:
+        """[P] where a variable stands at a bound and the step leads outwards."""
+        held = np.zeros(columns.count, bool)
+        turned = view.joint_rotation[list(columns.joints)].reshape(-1)
+        limits = self.joints[list(columns.joints)].reshape(-1, 2)
+        for where, values, bounds in (
+            (columns.identity, identity, self.identity),
+            (columns.expression, view.expression, self.expression),
+            (columns.joint_columns, turned, limits),
+        ):
+            at_low = (values <= bounds[:, 0]) & (step[where] < 0)
+            at_high = (values >= bounds[:, 1]) & (step[where] > 0)
+            held[where] = at_low | at_high
+        return held

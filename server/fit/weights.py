@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,34 @@ class TermWeights:
     pitch_sigma_rad: float = 0.21
     """People look at the camera: standard deviation of the pitch, 12 degrees. Focal length and
     pitch trade against each other."""
+    joint_sigma_rad: float = 0.35
+    """Standard deviation of the joints that may turn, 20 degrees."""
+    uv_sigma: float = 0.008
+    """One standard deviation of a pixel's UV, as a share of the face height in the picture."""
+    uv_kernel: float = 3.0
+    """Width of the Geman-McClure kernel of the dense points, in sigmas."""
+    normal_sigma: float = 0.12
+    """One standard deviation of a pixel's normal: the length of a difference of unit vectors, about 7 degrees."""
+    normal_kernel: float = 3.0
+    """Width of the Geman-McClure kernel of the normals, in sigmas."""
+    dense_share: float = 1 / 150
+    """How many independent measurements a pixel counts for: a network's errors are smooth over the picture."""
+    dense_face_px: float = 300.0
+    """Height of a face, in pixels, for which that holds; in a larger face a pixel says less."""
+    smooth_rotation_rad: float = 0.03
+    """How far the head turns in 1/25 s, standard deviation."""
+    smooth_transl_m: float = 0.006
+    """How far it moves in 1/25 s."""
+    smooth_expression: float = 0.2
+    """How much an expression of range 0..1 changes in 1/25 s: a blink closes in three frames."""
+    smooth_joint_rad: float = 0.1
+    """How far a joint turns in 1/25 s."""
+    scale_sigma: float = 0.002
+    """How far the distance between the pupils may be from its gauge: tight, since nothing else knows it."""
+    independent_frames: int = 6
+    """A clip's frames repeat each other's errors: for identity they count for at most so many pictures."""
+    center_sigma: float = 0.02
+    """Standard deviation of the principal point where it may move, as a share of the picture's longer side."""
     focal_sigma: float = 0.25
     """Standard deviation of log focal where it is assumed."""
     focal_sigma_known: float = 0.01
@@ -44,14 +72,36 @@ class Schedule:
     """How long the solver tries."""
 
     pose_steps: int = 8
-    """Steps on pose alone, from the closed-form start."""
+    """Steps on pose alone, from the closed-form start; 0 where the start is good enough (dense maps)."""
+    widenings: tuple[float, ...] = ()
+    """Factors on the width of the robust kernels, one step at each, before they have their true width."""
     steps: int = 30
     """Steps on everything, at most."""
+    matrix_age: int = 1
+    """For so many steps one Gauss-Newton matrix serves; the steps teach what it gets wrong (``memory.py``)."""
     tolerance: float = 1e-5
     """Stop when a step lowers the cost by less than this share."""
+    frame_tolerance: float = 2e-4
+    """The same for a frame of a clip, which starts near its end."""
+    joint_steps: int = 8
+    """Steps on all frames of a clip together, at most."""
     calibrations: int = 2
     """How often the view-dependent bias of the landmarks is subtracted anew."""
+
+    def for_pose(self) -> Schedule:
+        """The same for the few steps on pose alone."""
+        return replace(self, steps=self.pose_steps)
+
+    def for_frames(self) -> Schedule:
+        """The same for a frame that is solved from the one before: kernels need not open wide."""
+        return replace(self, widenings=self.widenings[-1:], tolerance=self.frame_tolerance)
+
+    def for_joint(self) -> Schedule:
+        """The same for all frames of a clip together, from a good start."""
+        return replace(self, widenings=(), steps=self.joint_steps, tolerance=self.frame_tolerance)
 
 
 DEFAULT_WEIGHTS = TermWeights()
 DEFAULT_SCHEDULE = Schedule()
+DENSE_SCHEDULE = Schedule(pose_steps=0, widenings=(8.0, 3.0), matrix_age=8)
+"""For prior maps: robust closed-form start, kernels that open from afar, few matrices (measured, see bench fit)."""

@@ -89,6 +89,8 @@ class HeadModel(Record):
     landmarks_68: Embedding
     """iBUG order."""
     calibration_478: ViewCalibration | None = None
+    joint_limits: Annotated[Floats, "J 3 2"] | None = None
+    """Bounds of each joint's axis-angle vector in the fit, radians; 0 where shape keys do its work (None: all)."""
 
     def joints(self, neutral: Floats) -> Floats:
         """Positions [J, 3] of the joints of one neutral head."""

@@ -1,43 +1,69 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Expression prior: w / 2 sum((e / sigma)^2) + l1 sum(|e|) + k / 2 sum over pairs((e_left - e_right)^2).
 
-The absolute value is taken of components that cannot be negative, where it is linear; signed
-components have the square.
+The absolute value is taken of components that cannot be negative, where it is linear; signed components have the
+square. Bounds are kept by the solver, not by a penalty.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from pixel3dmm_blender.wire import Doubles
 
-from ..equations import Block
-from ..variables import EXPRESSION, LOCAL_COUNT, LandmarkBasis, View
+from ..energy import Value
+from ..head import FitHead, PlacedHead
 from ..weights import TermWeights
 
 
-def expression_cost(basis: LandmarkBasis, view: View, weights: TermWeights) -> float:
-    """Cost of one view's expression."""
-    e = view.expression
-    square = weights.expression * np.sum((e / basis.expression_sigma) ** 2)
-    pairs = (
-        weights.coupling * np.sum((e - e[list(basis.mirror)]) ** 2) / 2
-    )  # each pair is counted twice
-    return float(0.5 * square + 0.5 * pairs + weights.expression_l1 * np.sum(e * _one_sided(basis)))
+@dataclass(frozen=True, eq=False)
+class ExpressionPrior:
+    """Likely values of E expression components."""
+
+    sigma: Doubles
+    """[E]"""
+    one_sided: Doubles
+    """[E] 1 where a component cannot be negative."""
+    mirror: tuple[int, ...]
+    """[E]"""
+    weight: float
+    l1: float
+    coupling: float
+
+    @cached_property
+    def stiffness(self) -> Doubles:
+        """[E, E] second derivative."""
+        same = np.eye(len(self.sigma))
+        sides = same - same[list(self.mirror)]
+        # Each pair stands twice among the rows of ``sides``.
+        return np.diag(self.weight / self.sigma**2) + 0.5 * self.coupling * sides.T @ sides
+
+    def evaluate(self, placed: PlacedHead, widening: float) -> Value:
+        """Cost, gradient and matrix."""
+        del widening
+        columns, e = placed.head.columns, placed.view.expression
+        gradient = np.zeros(columns.count)
+        pull = self.stiffness @ e
+        gradient[columns.expression] = pull + self.l1 * self.one_sided
+
+        def matrix(shape: bool) -> Doubles:
+            result = np.zeros((columns.count, columns.count))
+            result[columns.expression, columns.expression] = self.stiffness
+            return result
+
+        return Value(0.5 * float(e @ pull) + self.l1 * float(e @ self.one_sided), gradient, matrix)
 
 
-def add_expression(block: Block, basis: LandmarkBasis, view: View, weights: TermWeights) -> None:
-    """Add one view's prior to the normal equation."""
-    e, mirror = view.expression, list(basis.mirror)
-    stiffness = weights.expression / basis.expression_sigma**2
-    count = len(e)
-    sides = np.eye(count) - np.eye(count)[mirror]
-    coupling = weights.coupling / 2 * sides.T @ sides
-    block.hessian[EXPRESSION, EXPRESSION] += np.diag(stiffness) + coupling
-    block.gradient[LOCAL_COUNT:] += (
-        stiffness * e + coupling @ e + weights.expression_l1 * _one_sided(basis)
+def expression_prior(head: FitHead, weights: TermWeights) -> ExpressionPrior:
+    """The prior of one head."""
+    return ExpressionPrior(
+        sigma=head.expression_sigma,
+        one_sided=(head.bounds.expression[:, 0] >= 0).astype(np.float64),
+        mirror=head.mirror,
+        weight=weights.expression,
+        l1=weights.expression_l1,
+        coupling=weights.coupling,
     )
-
-
-def _one_sided(basis: LandmarkBasis) -> Doubles:
-    return (basis.expression_bounds[:, 0] >= 0).astype(np.float64)

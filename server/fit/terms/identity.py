@@ -1,26 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Identity prior: w / 2 sum((c_s / sigma_s)^2), once for the person however many views there are."""
+"""Identity prior: r_s = sqrt(w) (c_s - mean_s) / sigma_s, once for the person however many views there are.
+
+The mean is 0, or what another predictor of identity says (MICA and its like), with a sigma of its own.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from pixel3dmm_blender.wire import Doubles
 
-from ..equations import Equations
-from ..variables import LandmarkBasis
-from ..weights import TermWeights
+from ..energy import Value, quadratic
 
 
-def identity_cost(basis: LandmarkBasis, identity: Doubles, weights: TermWeights) -> float:
-    """Cost of the shared identity."""
-    return 0.5 * weights.identity * float(np.sum((identity / basis.identity_sigma) ** 2))
+@dataclass(frozen=True, eq=False)
+class IdentityPrior:
+    """Normal distribution of S independent components."""
 
+    sigma: Doubles
+    """[S]"""
+    weight: float
+    mean: Doubles | None = None
+    """[S]; None: 0."""
 
-def add_identity(
-    equations: Equations, basis: LandmarkBasis, identity: Doubles, weights: TermWeights
-) -> None:
-    """Add the prior to the normal equation."""
-    stiffness = weights.identity / basis.identity_sigma**2
-    equations.hessian += np.diag(stiffness)
-    equations.gradient += stiffness * identity
+    def evaluate(self, identity: Doubles) -> Value:
+        """Cost, gradient [S] and matrix [S, S]."""
+        scale = np.sqrt(self.weight) / self.sigma
+        away = identity if self.mean is None else identity - self.mean
+        return quadratic(scale * away, np.diag(scale))

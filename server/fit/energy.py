@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Terms of the energy and what they answer.
+
+The energy is a sum of terms: those of a view (what was seen, what expressions are likely), those of the person
+(identity), and those between neighbouring frames. Each answers with its cost, its exact gradient and, when the solver
+asks, a Gauss-Newton matrix, which may be approximate: the gradient alone decides where the minimum is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from pixel3dmm_blender.wire import Doubles
+
+from .head import PlacedHead
+from .variables import View
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """Cost, gradient [P] and, computed when called, Gauss-Newton matrix [P, P] of a term."""
+
+    cost: float
+    gradient: Doubles
+    matrix: Callable[[bool], Doubles]
+    """The argument says whether identity and expression may move; if not, only the pose's part is needed."""
+
+
+class ViewTerm(Protocol):
+    """A term of one view."""
+
+    def evaluate(self, placed: PlacedHead, widening: float) -> Value:
+        """Evaluate at a placed head. ``widening`` >= 1 widens robust kernels (graduated non-convexity)."""
+        ...
+
+
+class PersonTerm(Protocol):
+    """A term of the identity [S] alone."""
+
+    def evaluate(self, identity: Doubles) -> Value:
+        """Evaluate; gradient [S], matrix [S, S]."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class PairValue:
+    """A term between two views: cost, gradients [P] by each, and the blocks of its Gauss-Newton matrix [P, P]."""
+
+    cost: float
+    gradients: tuple[Doubles, Doubles]
+    first: Doubles
+    second: Doubles
+    between: Doubles
+    """Rows: the first view; columns: the second."""
+
+
+class PairTerm(Protocol):
+    """A term between two neighbouring frames."""
+
+    def evaluate_pair(self, first: View, second: View, gap: int) -> PairValue:
+        """Evaluate for frames that lie ``gap`` frames apart."""
+        ...
+
+
+def total(values: Sequence[Value]) -> Value:
+    """Sum the values of several terms."""
+
+    def matrix(shape: bool) -> Doubles:
+        return np.sum([value.matrix(shape) for value in values], axis=0)
+
+    cost = float(sum(value.cost for value in values))
+    return Value(cost, np.sum([value.gradient for value in values], axis=0), matrix)
+
+
+def quadratic(residuals: Doubles, jacobian: Doubles) -> Value:
+    """1/2 |r|^2 of residuals [N] with Jacobian [N, P]."""
+    return Value(
+        0.5 * float(residuals @ residuals),
+        jacobian.T @ residuals,
+        lambda _: jacobian.T @ jacobian,
+    )
