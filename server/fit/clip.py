@@ -21,7 +21,6 @@ from .observation import Observation
 from .problem import Check, Problem
 from .solver import EVERYTHING, solve
 from .stages import HIDDEN_RAD, Fitted, Fitter
-from .terms.scale import scale_gauge
 from .terms.smooth import smoothness
 from .variables import FitVariables, View
 
@@ -98,13 +97,15 @@ def fit_together(fitter: Fitter, followed: Fitted, clip: Clip, check: Check) -> 
 
 
 def joint_problem(fitter: Fitter, followed: Fitted, clip: Clip, check: Check) -> Problem:
-    """The energy of a whole clip. The distance between the pupils stays as the key frames have it."""
-    gauge = scale_gauge(fitter.head, fitter.weights.scale_sigma)
-    pupils_m = float(np.linalg.norm(gauge.offset + followed.variables.identity @ gauge.basis))
+    """The energy of a whole clip.
+
+    Frames repeat each other's errors: for identity and camera they count for at most ``independent_frames`` pictures.
+    """
+    repeated = fitter.repeated(len(clip.seen))
     return Problem(
         head=fitter.head,
-        views=fitter.views_terms(followed.seen, shared_camera=True),
-        person=fitter.person_terms(len(clip.seen), pupils_m),
+        views=fitter.views_terms(followed.seen, shared_camera=True, repeated=repeated),
+        person=fitter.person_terms(len(clip.seen), repeated),
         pairs=(smoothness(fitter.head.columns, clip.fps, fitter.weights),),
         gaps=clip.gaps,
         shared_camera=True,

@@ -52,7 +52,7 @@ class Fitter:
     weights: TermWeights = DEFAULT_WEIGHTS
     schedule: Schedule = DEFAULT_SCHEDULE
     pupils_m: float = 0.0
-    """Distance between the pupils, where the user measured it; 0: the identity prior says how large the head is."""
+    """Distance between the pupils, where the user measured it, metres; 0: unknown."""
 
     def fit_photos(
         self, seen: tuple[Observation, ...], check: Check, *, shared_camera: bool = False
@@ -106,43 +106,49 @@ class Fitter:
         shared_camera: bool = False,
     ) -> Solution:
         schedule = self.schedule if freedom.shape else self.schedule.for_pose()
+        repeated = self.repeated(len(seen)) if shared_camera else 1.0
         problem = Problem(
             self.head,
-            self.views_terms(seen, shared_camera=shared_camera),
-            self.person_terms(),
+            self.views_terms(seen, shared_camera=shared_camera, repeated=repeated),
+            self.person_terms(len(seen), repeated),
             shared_camera=shared_camera,
             check=check,
         )
         return solve(problem, start, freedom, schedule)
 
-    def person_terms(self, frames: int = 1, pupils_m: float = 0.0) -> tuple[PersonTerm, ...]:
-        """What is likely of a person, and how large the head is where that is known.
+    def repeated(self, frames: int) -> float:
+        """How often frames of one clip say the same."""
+        return max(1.0, frames / self.weights.independent_frames)
 
-        Frames of a clip repeat each other, and outweigh the prior no more than a few would.
+    def person_terms(self, views: int, repeated: float = 1.0) -> tuple[PersonTerm, ...]:
+        """What is likely of a person, and how large the head is.
+
+        One picture leaves the size to the identity prior. Several would shrink the head together (``terms/scale.py``):
+        they take the average distance between the pupils, if the user does not know the real one. ``repeated`` > 1
+        where pictures repeat each other, as frames of a clip do: the prior then counts for more.
         """
         if not self.head.columns.identity_count:
             return ()
-        weight = self.weights.identity * max(1.0, frames / self.weights.independent_frames)
-        prior = IdentityPrior(self.head.identity_sigma, weight)
-        pupils_m = pupils_m or self.pupils_m
-        if not pupils_m:
+        prior = IdentityPrior(self.head.identity_sigma, self.weights.identity * repeated)
+        if views == 1 and not self.pupils_m:
             return (prior,)
-        return (prior, scale_gauge(self.head, self.weights.scale_sigma, pupils_m))
+        return (prior, scale_gauge(self.head, self.weights.scale_sigma, self.pupils_m))
 
     def views_terms(
-        self, seen: tuple[Observation, ...], *, shared_camera: bool
+        self, seen: tuple[Observation, ...], *, shared_camera: bool, repeated: float = 1.0
     ) -> tuple[tuple[ViewTerm, ...], ...]:
-        """The terms of all views; what is known of a camera that they share counts once."""
+        """The terms of all views; what is known of a camera that they share counts once, or as ``repeated`` says."""
         return tuple(
-            (*self.view_terms(observation), *self._camera_terms(observation))
+            (*self.view_terms(observation), self._camera_term(observation, repeated))
             if i == 0 or not shared_camera
             else self.view_terms(observation)
             for i, observation in enumerate(seen)
         )
 
-    def _camera_terms(self, seen: Observation) -> tuple[ViewTerm, ...]:
+    def _camera_term(self, seen: Observation, repeated: float) -> ViewTerm:
         sigma_px = self.weights.center_sigma * max(seen.width, seen.height)
-        return (CameraPrior(seen.focal, seen.center_px, sigma_px),)
+        focal = replace(seen.focal, sigma=seen.focal.sigma / repeated**0.5)
+        return CameraPrior(focal, seen.center_px, sigma_px / repeated**0.5)
 
     def view_terms(self, seen: Observation) -> tuple[ViewTerm, ...]:
         """All that one picture says of the face, and what is likely of any."""

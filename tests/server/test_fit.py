@@ -115,7 +115,7 @@ def off_the_truth(
         for view in views
     )
     fitter = Fitter(head)
-    problem = Problem(head, fitter.views_terms(seen, shared_camera=False), fitter.person_terms())
+    problem = Problem(head, fitter.views_terms(seen, shared_camera=False), fitter.person_terms(2))
     return problem, FitVariables(identity * 0.5, near)
 
 
