@@ -10,14 +10,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, reduce
 from typing import Protocol
 
 import numpy as np
+from torch import Tensor
 
 from pixel3dmm_blender.wire import Doubles
 
 from .head import PlacedHead
+from .points import Posed
 from .variables import View
+
+
+@dataclass(frozen=True, eq=False)
+class Forces:
+    """Derivatives of a cost by N points of the head; those of several terms are summed before they are pulled back."""
+
+    posed: Posed
+    by_camera: Tensor | None
+    """[N, 3] in the camera frame."""
+    by_head: Tensor | None
+    """[N, 3] in the head frame."""
+
+    def joined(self, other: Forces) -> Forces:
+        """Sum the forces on the same points."""
+        by_camera = _sum(self.by_camera, other.by_camera)
+        return Forces(self.posed, by_camera, _sum(self.by_head, other.by_head))
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +44,19 @@ class Value:
     """Cost, gradient [P] and, computed when called, Gauss-Newton matrix [P, P] of a term."""
 
     cost: float
-    gradient: Doubles
+    direct: Doubles
+    """[P] gradient but for what the forces bring."""
     matrix: Callable[[bool], Doubles]
     """The argument says whether identity and expression may move; if not, only the pose's part is needed."""
+    forces: Forces | None = None
+    """On the surface of the face."""
+
+    @cached_property
+    def gradient(self) -> Doubles:
+        """[P] all of it."""
+        if self.forces is None:
+            return self.direct
+        return self.direct + self.forces.posed.pull(self.forces.by_camera, self.forces.by_head)
 
 
 class ViewTerm(Protocol):
@@ -73,7 +102,15 @@ def total(values: Sequence[Value]) -> Value:
         return np.sum([value.matrix(shape) for value in values], axis=0)
 
     cost = float(sum(value.cost for value in values))
-    return Value(cost, np.sum([value.gradient for value in values], axis=0), matrix)
+    forces = [value.forces for value in values if value.forces is not None]
+    direct = np.sum([value.direct for value in values], axis=0)
+    return Value(cost, direct, matrix, reduce(Forces.joined, forces) if forces else None)
+
+
+def _sum(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one + other
 
 
 def quadratic(residuals: Doubles, jacobian: Doubles) -> Value:

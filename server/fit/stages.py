@@ -11,7 +11,7 @@ from pixel3dmm_blender.wire import Doubles
 
 from ..heads.model import ViewCalibration
 from ..heads.view import calibration_offsets, view_angles, view_roll
-from .energy import PersonTerm, ViewTerm, total
+from .energy import PersonTerm, ViewTerm
 from .head import FitHead
 from .observation import Observation
 from .problem import Check, Problem
@@ -93,7 +93,9 @@ class Fitter:
         if self.schedule.pose_steps:
             variables = self._solve((seen,), variables, POSE_ONLY, check).variables
         believed = self.calibrated((seen,), variables)
-        solution = self._solve(believed, variables, EXPRESSION_AND_POSE, check)
+        near = seen.pixels is not None and self._surprise(view, seen) < self.weights.uv_kernel / 2
+        fitter = replace(self, schedule=self.schedule.unwidened()) if near else self
+        solution = fitter._solve(believed, variables, EXPRESSION_AND_POSE, check)
         return Fitted(solution.variables, believed, solution)
 
     def _solve(
@@ -193,20 +195,23 @@ class Fitter:
         return replace(view, rotation=rotation, transl=transl)
 
     def start_from(self, before: View | None, seen: Observation) -> View:
-        """Start from the frame before or from the closed form, whichever has less cost; expression as before."""
+        """Start from the frame before, or from the closed form where the face has moved too far."""
+        if before is not None and seen.pixels is not None:
+            kept = replace(before, focal_px=seen.focal.px)
+            if self._surprise(kept, seen) < self.weights.uv_kernel:
+                return kept
         fresh = self.start(seen)
         if before is None:
             return fresh
-        fresh = replace(fresh, expression=before.expression, joint_rotation=before.joint_rotation)
-        kept = replace(before, focal_px=fresh.focal_px)
-        if seen.pixels is None:
-            return fresh  # costs nothing, and the steps on pose alone follow
-        terms, identity = self.view_terms(seen), np.zeros(self.head.columns.identity_count)
-        costs = [
-            total([term.evaluate(self.head.placed(identity, view), 2.0) for term in terms]).cost
-            for view in (kept, fresh)
-        ]
-        return kept if costs[0] <= costs[1] else fresh
+        return replace(fresh, expression=before.expression, joint_rotation=before.joint_rotation)
+
+    def _surprise(self, view: View, seen: Observation) -> float:
+        """How far most pixels lie from their points, in sigmas; beyond the kernel's width they hardly pull."""
+        (dense,) = (term for term in self.view_terms(seen) if isinstance(term, DensePoints))
+        identity = np.zeros(self.head.columns.identity_count)
+        if not dense.pixels.count:
+            return 0.0
+        return float(dense.residuals(self.head.placed(identity, view)).norm(dim=1).median())
 
     def calibrated(
         self, seen: tuple[Observation, ...], variables: FitVariables

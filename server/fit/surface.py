@@ -39,6 +39,8 @@ class Surface:
     """[T, 3] indices into the head model's list of face corners, for UVs."""
     corner_sums: Bag
     """Sums values of the 3 T triangle corners over each vertex."""
+    triangle_sums: Bag
+    """Sums values of the T triangles over each vertex."""
     normal_basis: Tensor
     """[N, 3, C] derivative of the template's normals by identity and expression."""
 
@@ -69,7 +71,7 @@ class PlacedSurface:
 
     @cached_property
     def _areas(self) -> Tensor:
-        return self.surface.corner_sums.sums(_thrice(torch.linalg.cross(*self._edges)))  # [N, 3]
+        return self.surface.triangle_sums.sums(torch.linalg.cross(*self._edges))  # [N, 3]
 
     @cached_property
     def _lengths(self) -> Tensor:
@@ -80,8 +82,8 @@ class PlacedSurface:
         """[N, 3] unit normals in the head frame, joints turned."""
         return self._areas / self._lengths
 
-    def pull_normals(self, by_normal: Tensor) -> Doubles:
-        """Gradient [P] of a cost from its derivatives by the normals [N, 3]."""
+    def pull_normals(self, by_normal: Tensor) -> Tensor:
+        """Derivatives of a cost by the points [N, 3] in the head frame from those by the normals [N, 3]."""
         along = (by_normal * self.normals).sum(1, keepdim=True)
         by_area = (by_normal - self.normals * along) / self._lengths
         by_cross = by_area[self.surface.triangles].sum(1)  # [T, 3]
@@ -89,7 +91,7 @@ class PlacedSurface:
         by_second = torch.linalg.cross(second, by_cross)
         by_third = torch.linalg.cross(by_cross, first)
         by_corner = torch.stack([-by_second - by_third, by_second, by_third], 1).flatten(0, 1)
-        return self.posed.pull(None, self.surface.corner_sums.sums(by_corner))
+        return self.surface.corner_sums.sums(by_corner)
 
     def normal_rows(self, by_normal: Tensor, index: Tensor, *, shape: bool) -> Rows:
         """Derivatives of residuals from theirs by the normals of some vertices, [n, k, 3].
@@ -129,15 +131,17 @@ def make_surface(model: HeadModel, like: Points) -> Surface:
     )
     owner = triangles.reshape(-1).astype(np.int32)
     entries = np.arange(len(owner), dtype=np.int32)
-    sums = make_bag(owner, entries, None, len(vertices), like)
+    by_corner = make_bag(owner, entries, None, len(vertices), like)
+    by_triangle = make_bag(owner, entries // 3, None, len(vertices), like)
     placed = torch.as_tensor(triangles).to(like.template.device)
     return Surface(
         points,
         vertices.astype(np.int32),
         placed,
         corners,
-        sums,
-        _normal_basis(points, placed, sums),
+        by_corner,
+        by_triangle,
+        _normal_basis(points, placed, by_triangle),
     )
 
 
@@ -150,23 +154,18 @@ def _skin_of_the_face(model: HeadModel) -> Bools:
     return np.repeat(whole & np.isin(model.face_materials, skin), model.face_sizes - 2)
 
 
-def _thrice(values: Tensor) -> Tensor:
-    """What every triangle gives to each of its corners: [T, n] -> [3 T, n]."""
-    return values.repeat_interleave(3, 0)
-
-
 def _normal_basis(points: Points, triangles: Tensor, sums: Bag) -> Tensor:
     """Derivative of the template's normals by each component: (I - n n') / |a| . sum d(e1 x e2)."""
     first, second, third = points.template[triangles].unbind(1)
     one, two = second - first, third - first
-    areas = sums.sums(_thrice(torch.linalg.cross(one, two)))
+    areas = sums.sums(torch.linalg.cross(one, two))
     lengths = torch.linalg.vector_norm(areas, dim=1, keepdim=True).clamp_min(1e-20)
     normals = areas / lengths
     result = torch.empty_like(points.basis)
     for component in range(points.basis.shape[2]):
         a, b, c = points.basis[:, :, component][triangles].unbind(1)
         cross = torch.linalg.cross(b - a, two) + torch.linalg.cross(one, c - a)
-        moved = sums.sums(_thrice(cross))
+        moved = sums.sums(cross)
         result[:, :, component] = (
             moved - normals * (moved * normals).sum(1, keepdim=True)
         ) / lengths

@@ -82,7 +82,7 @@ class Schedule:
     """For so many steps one Gauss-Newton matrix serves; the steps teach what it gets wrong (``memory.py``)."""
     tolerance: float = 1e-5
     """Stop when a step lowers the cost by less than this share."""
-    frame_tolerance: float = 2e-4
+    frame_tolerance: float = 1e-3
     """The same for a frame of a clip, which starts near its end."""
     joint_steps: int = 8
     """Steps on all frames of a clip together, at most."""
@@ -96,6 +96,10 @@ class Schedule:
     def for_frames(self) -> Schedule:
         """The same for a frame that is solved from the one before: kernels need not open wide."""
         return replace(self, widenings=self.widenings[-1:], tolerance=self.frame_tolerance)
+
+    def unwidened(self) -> Schedule:
+        """The same from a start so near that kernels need not open at all."""
+        return replace(self, widenings=())
 
     def for_joint(self) -> Schedule:
         """The same for all frames of a clip together, from a good start."""

@@ -32,6 +32,7 @@ NO_PRIORS = TermWeights(
     expression_l1=0.0,
     coupling=0.0,
     pitch_sigma_rad=1e6,
+    scale_sigma=1e6,
     focal_sigma=0.25,
 )
 

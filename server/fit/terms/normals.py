@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pixel3dmm_blender.wire import Doubles
 
-from ..energy import Value
+from ..energy import Forces, Value
 from ..head import PlacedHead
 from ..pixels import Pixels
 from ..robust import geman_mcclure_cost, geman_mcclure_weight
@@ -50,9 +51,10 @@ class DenseNormals:
         by_unit = residuals * (weights / self.sigma)[:, None]
         by_mixed = (by_unit - unit * (unit * by_unit).sum(1, keepdim=True)) / length
         sums = self.pixels.splat.sums(torch.cat([by_mixed, weights[:, None]], 1))  # [N, 4]
-        gradient = placed.surface.pull_normals(sums[:, :3])
         cost = self.share * float(trust @ geman_mcclure_cost(squared, width))
-        return Value(cost, gradient, lambda shape: self._matrix(placed, sums[:, 3], shape))
+        forces = Forces(placed.surface.posed, None, placed.surface.pull_normals(sums[:, :3]))
+        direct = np.zeros(placed.head.columns.count)
+        return Value(cost, direct, lambda shape: self._matrix(placed, sums[:, 3], shape), forces)
 
     @property
     def _known(self) -> Tensor:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pixel3dmm_blender.wire import Doubles
 
-from ..energy import Value
+from ..energy import Forces, Value
 from ..head import PlacedHead
 from ..marks import projection
 from ..pixels import Pixels
@@ -53,11 +54,12 @@ class DensePoints:
         flat = by_px * (placed.view.focal_px / points[:, 2:])
         toward = -(flat * points[:, :2]).sum(1, keepdim=True) / points[:, 2:]
         sums = self.pixels.splat.sums(torch.cat([flat, toward, weights[:, None]], 1))  # [N, 4]
-        gradient = placed.surface.posed.pull(sums[:, :3], None)
-        gradient[FOCAL] += float((by_px * from_center).sum())
-        gradient[CENTER] += by_px.sum(0).cpu().double().numpy()
+        direct = np.zeros(placed.head.columns.count)
+        direct[FOCAL] = float((by_px * from_center).sum())
+        direct[CENTER] = by_px.sum(0).cpu().double().numpy()
         cost = self.share * float(trust @ geman_mcclure_cost(squared, width))
-        return Value(cost, gradient, lambda shape: self._matrix(placed, sums[:, 3], shape))
+        forces = Forces(placed.surface.posed, sums[:, :3], None)
+        return Value(cost, direct, lambda shape: self._matrix(placed, sums[:, 3], shape), forces)
 
     def _from_center(self, placed: PlacedHead, points: Tensor) -> Tensor:
         return placed.view.focal_px * points[:, :2] / points[:, 2:]
