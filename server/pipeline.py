@@ -8,7 +8,7 @@ import numpy as np
 from pixel3dmm_blender.wire import NoFaceFound, Tracked, TrackFace
 
 from .engine import Engine
-from .fit.clip import Clip, fit_clip
+from .fit.clip import FaceClip, fit_clip
 from .handover import hand_over
 from .job import Job
 from .limits import check_request
@@ -63,7 +63,7 @@ def track_clip(request: TrackFace, engine: Engine, job: Job) -> Tracked:
         job.report(0.55 + 0.2 * share, "Fitting the head")
 
     frames = [sighting.index for sighting in sightings if sighting.landmarks is not None]
-    clip = Clip(observations, np.array(frames, np.int32), sightings[0].fps)
+    clip = FaceClip(observations, np.array(frames, np.int32), sightings[0].fps)
     solved = Solved(model, fitter, fit_clip(fitter, clip, job.check, progress))
     if request.personal_shape > 0:
         solved = personalise(solved, request.personal_shape)

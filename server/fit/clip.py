@@ -31,7 +31,7 @@ _KEYS_SHARE, _ONLINE_SHARE = 0.15, 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
+class FaceClip:
     """N observations of one face over time."""
 
     seen: tuple[Observation, ...]
@@ -46,7 +46,7 @@ class Clip:
         return tuple(int(gap) for gap in np.diff(self.frames))
 
 
-def fit_clip(fitter: Fitter, clip: Clip, check: Check, progress: Callable[[float], None]) -> Fitted:
+def fit_clip(fitter: Fitter, clip: FaceClip, check: Check, progress: Callable[[float], None]) -> Fitted:
     """Solve a clip of N >= 1 frames that show the face. ``progress`` is told the share that is done."""
     person = fit_person(fitter, clip, check)
     progress(_KEYS_SHARE)
@@ -61,7 +61,7 @@ def fit_clip(fitter: Fitter, clip: Clip, check: Check, progress: Callable[[float
     return fit_together(fitter, followed, clip, check)
 
 
-def fit_person(fitter: Fitter, clip: Clip, check: Check) -> Fitted:
+def fit_person(fitter: Fitter, clip: FaceClip, check: Check) -> Fitted:
     """Find identity and camera from the key frames."""
     starts = tuple(fitter.start(observation) for observation in clip.seen)
     keys = key_frames(starts)
@@ -69,7 +69,7 @@ def fit_person(fitter: Fitter, clip: Clip, check: Check) -> Fitted:
 
 
 def follow_clip(
-    fitter: Fitter, person: Fitted, clip: Clip, check: Check, progress: Callable[[float], None]
+    fitter: Fitter, person: Fitted, clip: FaceClip, check: Check, progress: Callable[[float], None]
 ) -> Fitted:
     """Solve frame by frame for a person whose identity and camera are known."""
     identity, camera = person.variables.identity, person.variables.views[0]
@@ -88,7 +88,7 @@ def follow_clip(
     return Fitted(FitVariables(identity, tuple(views)), tuple(believed))
 
 
-def fit_together(fitter: Fitter, followed: Fitted, clip: Clip, check: Check) -> Fitted:
+def fit_together(fitter: Fitter, followed: Fitted, clip: FaceClip, check: Check) -> Fitted:
     """Solve identity, camera and all frames together, from what the online pass found."""
     problem = joint_problem(fitter, followed, clip, check)
     schedule = fitter.schedule.for_joint()
@@ -96,7 +96,7 @@ def fit_together(fitter: Fitter, followed: Fitted, clip: Clip, check: Check) -> 
     return Fitted(solution.variables, followed.seen, solution)
 
 
-def joint_problem(fitter: Fitter, followed: Fitted, clip: Clip, check: Check) -> Problem:
+def joint_problem(fitter: Fitter, followed: Fitted, clip: FaceClip, check: Check) -> Problem:
     """The energy of a whole clip.
 
     Frames repeat each other's errors: for identity and camera they count for at most ``independent_frames`` pictures.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pixel3dmm_blender.wire import Cancelled, Doubles
-from server.fit.clip import Clip, fit_clip
+from server.fit.clip import FaceClip, fit_clip
 from server.fit.equations import Vector
 from server.fit.head import FitHead
 from server.fit.observation import Focal, Observation, focal_of
@@ -211,7 +211,7 @@ def test_a_clip_of_one_frame_works(
 ) -> None:
     seen = observe(head, identity, make_view(0.1, 0.0, expressions(rng)))
 
-    clip = Clip((seen,), np.array([7], np.int32), 25.0)
+    clip = FaceClip((seen,), np.array([7], np.int32), 25.0)
 
     found = fit_clip(Fitter(head), clip, no_check, lambda _: None).variables
 
