@@ -9,6 +9,7 @@ from pathlib import Path
 from .detect.detector import FaceDetector
 from .heads.catalogue import HEADS, load_head
 from .heads.model import HeadModel
+from .present import Present
 from .texture import Atlas, load_atlas
 
 
@@ -17,6 +18,8 @@ class Engine:
 
     def __init__(self, models: Path) -> None:
         self.models = models
+        self.present: Present | None = None
+        """The last track, for corrections."""
         self._heads: dict[str, HeadModel] = {}
         self._atlases: dict[tuple[str, int], Atlas] = {}
 

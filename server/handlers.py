@@ -12,6 +12,7 @@ from pixel3dmm_blender.wire import (
     ProtocolMismatch,
     Ready,
     Record,
+    RefineTrack,
     StreamCorrupt,
     TrackFace,
 )
@@ -22,7 +23,7 @@ from .engine import Engine
 from .heads.catalogue import available_heads, licence_of
 from .job import Job
 from .memory import resident_bytes
-from .pipeline import track_face
+from .pipeline import refine_track, track_face
 
 
 def answer(request: Record, engine: Engine, job: Job) -> Record:
@@ -31,6 +32,8 @@ def answer(request: Record, engine: Engine, job: Job) -> Record:
         return greet(request, engine)
     if isinstance(request, TrackFace):
         return track_face(request, engine, job)
+    if isinstance(request, RefineTrack):
+        return refine_track(request, engine, job)
     raise StreamCorrupt(f"{type(request).__name__} is not a request.")
 
 

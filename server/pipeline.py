@@ -3,15 +3,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from pixel3dmm_blender.wire import NoFaceFound, Tracked, TrackFace
+from pixel3dmm_blender.wire import (
+    CorrectionImpossible,
+    NoFaceFound,
+    RefineTrack,
+    Tracked,
+    TrackFace,
+)
 
 from .engine import Engine
 from .fit.clip import FaceClip, fit_clip
+from .fit.refine import refine
 from .handover import hand_over
 from .job import Job
 from .limits import check_request
+from .present import Present, corrections_of
 from .sight import Sighting, is_clip_footage, observe, sight_clip, sight_photo
 from .solved import Solved, make_fitter, personalise
 
@@ -39,6 +49,7 @@ def track_photos(
     solved = Solved(model, fitter, fitter.fit_photos(observations, job.check))
     if request.personal_shape > 0:
         solved = personalise(solved, request.personal_shape)
+    engine.present = Present(request, solved, sightings)
     return tuple(
         hand_over(request, solved.of_view(index), (sighting,), engine, job)
         for index, sighting in enumerate(sightings)
@@ -67,4 +78,24 @@ def track_clip(request: TrackFace, engine: Engine, job: Job) -> Tracked:
     solved = Solved(model, fitter, fit_clip(fitter, clip, job.check, progress))
     if request.personal_shape > 0:
         solved = personalise(solved, request.personal_shape)
+    engine.present = Present(request, solved, sightings)
     return hand_over(request, solved, sightings, engine, job)
+
+
+def refine_track(request: RefineTrack, engine: Engine, job: Job) -> Tracked:
+    """Solve the last track again with the user's corrections; CorrectionImpossible if there is none."""
+    present = engine.present
+    if present is None:
+        raise CorrectionImpossible(
+            "The engine knows no track that could be corrected.",
+            "Press Reconstruct Face again: the engine was restarted since.",
+        )
+    job.report(0.1, "Solving again")
+    solved, corrections = present.solved, corrections_of(request, present)
+    fitted = refine(
+        solved.fitter, solved.model, solved.fitted, corrections, present.timing, job.check
+    )
+    solved = replace(solved, fitted=fitted)
+    engine.present = replace(present, solved=solved)
+    silent = replace(present.request, texture_size=0)
+    return hand_over(silent, solved, present.sightings, engine, job)

@@ -103,14 +103,23 @@ def observe(model: HeadModel, sighting: Sighting) -> Observation:
     """Translate a sighting with a face into an observation of this head."""
     found = sighting.landmarks
     assert found is not None, "frames without a face are left out before"
-    user_35mm = sighting.footage.focal_35mm
+    focal_35mm = (sighting.focal_35mm, sighting.footage.focal_35mm)
+    return observe_face(model, found, sighting.width, sighting.height, focal_35mm)
+
+
+def observe_face(
+    model: HeadModel,
+    found: FaceLandmarks,
+    width: int,
+    height: int,
+    focal_35mm: tuple[float, float] = (0.0, 0.0),
+) -> Observation:
+    """The same from landmarks in a picture of this size; focal lengths as the photo and the user say, 0 = silent."""
     return Observation(
         points_px=found.points_px,
         weights=landmark_weights(model.landmarks_478, FACE_OVAL, DEFAULT_WEIGHTS),
-        width=sighting.width,
-        height=sighting.height,
-        focal=focal_of(
-            sighting.width, sighting.height, sighting.focal_35mm, user_35mm, DEFAULT_WEIGHTS
-        ),
+        width=width,
+        height=height,
+        focal=focal_of(width, height, *focal_35mm, DEFAULT_WEIGHTS),
         bias_px=np.zeros_like(found.points_px),
     )

@@ -6,6 +6,7 @@ from .face import FaceTrack
 from .faults import (
     ERROR_OF_CODE,
     Cancelled,
+    CorrectionImpossible,
     Defect,
     DiskFull,
     DownloadFailed,
@@ -25,9 +26,10 @@ from .faults import (
 from .footage import Footage
 from .framing import PROTOCOL, Message, StreamEnded, read_message, write_message
 from .head import HeadRig, Material, Texture
+from .pins import Locks, Mask, Pin
 from .record import Bools, Bytes, Doubles, Floats, Ints, Record, RecordError
 from .replies import Fault, Progress, Ready, Tracked
-from .requests import Cancel, Hello, TrackFace
+from .requests import Cancel, Hello, RefineTrack, TrackFace
 
 __all__ = [
     "ERROR_OF_CODE",
@@ -37,6 +39,7 @@ __all__ = [
     "Camera",
     "Cancel",
     "Cancelled",
+    "CorrectionImpossible",
     "Defect",
     "DiskFull",
     "Doubles",
@@ -53,16 +56,20 @@ __all__ = [
     "HeadRig",
     "Hello",
     "Ints",
+    "Locks",
+    "Mask",
     "Material",
     "Message",
     "NoFaceFound",
     "OutOfMemory",
+    "Pin",
     "Pixel3dmmError",
     "Progress",
     "ProtocolMismatch",
     "Ready",
     "Record",
     "RecordError",
+    "RefineTrack",
     "StreamCorrupt",
     "StreamEnded",
     "Texture",

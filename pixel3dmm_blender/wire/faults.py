@@ -11,6 +11,7 @@ Pixel3dmmError
  +-- EngineLost           the engine stopped in the middle of a request
  +-- ProtocolMismatch     Blender's side and the engine speak different versions
  +-- StreamCorrupt        bytes on the wire make no sense
+ +-- CorrectionImpossible a pin or mask does not fit the track, or there is no track to correct
  +-- OutOfMemory          the request does not fit into memory
  +-- DiskFull             a file cannot be written
  +-- DownloadFailed       a download ended early or is not what was asked for
@@ -36,6 +37,7 @@ class FaultCode(Enum):
     ENGINE_LOST = "engine_lost"
     PROTOCOL_MISMATCH = "protocol_mismatch"
     STREAM_CORRUPT = "stream_corrupt"
+    CORRECTION_IMPOSSIBLE = "correction_impossible"
     OUT_OF_MEMORY = "out_of_memory"
     DISK_FULL = "disk_full"
     DOWNLOAD_FAILED = "download_failed"
@@ -110,6 +112,12 @@ class StreamCorrupt(Pixel3dmmError):
     """Bytes on the wire make no sense."""
 
     code = FaultCode.STREAM_CORRUPT
+
+
+class CorrectionImpossible(Pixel3dmmError):
+    """A pin or mask does not fit the track, or there is no track to correct."""
+
+    code = FaultCode.CORRECTION_IMPOSSIBLE
 
 
 class OutOfMemory(Pixel3dmmError):

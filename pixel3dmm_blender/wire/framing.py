@@ -21,7 +21,7 @@ from .codec import Arrays, decode, encode
 from .faults import OutOfMemory, StreamCorrupt
 from .record import Record
 from .replies import Fault, Progress, Ready, Tracked
-from .requests import Cancel, Hello, TrackFace
+from .requests import Cancel, Hello, RefineTrack, TrackFace
 
 PROTOCOL = 1
 MAGIC = b"P3DM"
@@ -30,7 +30,8 @@ PAYLOAD_LIMIT = 1024**3
 """Twice the largest photo that is read."""
 _PREFIX = struct.Struct("<4sIQ")
 _MESSAGES: dict[str, type[Record]] = {
-    kind.__name__: kind for kind in (Hello, TrackFace, Cancel, Ready, Progress, Tracked, Fault)
+    kind.__name__: kind
+    for kind in (Hello, TrackFace, RefineTrack, Cancel, Ready, Progress, Tracked, Fault)
 }
 _DTYPES = ("<f4", "<f8", "<i4", "|u1", "|b1")
 

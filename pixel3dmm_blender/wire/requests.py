@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .footage import Footage
+from .pins import Locks, Mask, Pin
 from .record import Record
 
 
@@ -28,6 +29,18 @@ class TrackFace(Record):
     """Side of the baked texture in pixels; 0 bakes none."""
     personal_shape: float = 0.0
     """Strength 0..1 of the smooth offset field for what the identity basis cannot reach."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class RefineTrack(Record):
+    """Solve the last track again with corrections, from its present result. Answered by Tracked or Fault.
+
+    The answer has no texture: the one that was made stays.
+    """
+
+    pins: tuple[Pin, ...] = ()
+    masks: tuple[Mask, ...] = ()
+    locks: Locks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -27,30 +27,44 @@ class FaceDetector:
         self._boxes = Network(read_weights(models, FACE_BOX), device)
         self._mesh = Network(read_weights(models, FACE_MESH), device)
 
-    def faces(self, frame: Frame, *, thorough: bool = True) -> tuple[FaceLandmarks, ...]:
+    def faces(
+        self, frame: Frame, *, thorough: bool = True, jitters: int = JITTERS
+    ) -> tuple[FaceLandmarks, ...]:
         """Find all faces of a frame, the largest first; empty where there is none.
 
-        ``thorough`` searches for small faces where no other is found, which takes a second or two.
+        ``thorough`` searches for small faces where no other is found, which takes a second or two. Fewer ``jitters``
+        are faster and less exact.
         """
         picture = Picture(frame.pixels)
         for views in search_passes(picture, thorough=thorough):
             boxes = find_boxes(picture, views, self._boxes)
-            found = [find_landmarks(picture, box.square(MARGIN), self._mesh) for box in boxes]
+            found = [
+                find_landmarks(picture, box.square(MARGIN), self._mesh, jitters=jitters)
+                for box in boxes
+            ]
             faces = _without_twins([face for face in found if face.is_face])
             if faces:
                 return faces
         return ()
 
     def follow(
-        self, frame: Frame, previous: FaceLandmarks, *, jitters: int = JITTERS // 2
+        self,
+        frame: Frame,
+        previous: FaceLandmarks,
+        *,
+        jitters: int = JITTERS // 2,
+        refinements: int = 1,
     ) -> FaceLandmarks | None:
         """Find the same face in the next frame of a clip, from where it was; None where it is lost.
 
         Half the jittered crops and one refinement move the landmarks by 0.4-0.5 % of the inter-ocular distance
-        (measured) and take half the time. With one crop, only the network's score tells whether it is a face.
+        (measured) and take half the time. With one crop, only the network's score tells whether it is a face; without
+        a refinement the face must not have moved far: one run of the network, for live pictures.
         """
         picture = Picture(frame.pixels)
-        face = find_landmarks(picture, previous.square, self._mesh, jitters=jitters, refinements=1)
+        face = find_landmarks(
+            picture, previous.square, self._mesh, jitters=jitters, refinements=refinements
+        )
         return face if face.is_face and _is_near(face, previous) else None
 
 

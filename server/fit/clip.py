@@ -46,7 +46,9 @@ class FaceClip:
         return tuple(int(gap) for gap in np.diff(self.frames))
 
 
-def fit_clip(fitter: Fitter, clip: FaceClip, check: Check, progress: Callable[[float], None]) -> Fitted:
+def fit_clip(
+    fitter: Fitter, clip: FaceClip, check: Check, progress: Callable[[float], None]
+) -> Fitted:
     """Solve a clip of N >= 1 frames that show the face. ``progress`` is told the share that is done."""
     person = fit_person(fitter, clip, check)
     progress(_KEYS_SHARE)

@@ -38,6 +38,8 @@ class FitHead:
     surface: Surface | None
     """The face, for dense maps; None where only landmarks are looked for."""
     uv_table: UvTable | None
+    whole: Whole | None = None
+    """Where this head was folded from; None where identity is free."""
 
     def placed(self, identity: Doubles, view: View) -> PlacedHead:
         """Place the head of a person [S] in one view."""
@@ -56,7 +58,15 @@ class FitHead:
             identity_sigma=self.identity_sigma[:0],
             marks=self.marks.folded(identity, skeleton, columns),
             surface=surface,
+            whole=Whole(self, identity),
         )
+
+    def marks_of(self, model: HeadModel, embedding: Embedding) -> Marks:
+        """Other marks than the landmarks, on the model that this head was made from."""
+        if self.whole is None:
+            return make_marks(model, embedding, self.marks.parts)
+        marks = self.whole.head.marks_of(model, embedding)
+        return marks.folded(self.whole.identity, self.skeleton, self.columns)
 
     def neutral_view(self, view: View) -> View:
         """The same pose without expression, joints at rest."""
@@ -69,6 +79,14 @@ class FitHead:
     def landmarks(self, identity: Doubles, view: View) -> Doubles:
         """[K, 3] landmarks in the camera frame."""
         return self.marks.placed(identity, view).camera.cpu().double().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """A head with free identity, and the identity [S] at which another one was folded."""
+
+    head: FitHead
+    identity: Doubles
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,6 +34,8 @@ class Problem:
     gaps: tuple[int, ...] = ()
     """[N - 1] frames between neighbours; empty where the views are photos."""
     shared_camera: bool = False
+    held: tuple[int, ...] = ()
+    """Views that stay as they are."""
     check: Check = nobody_cancels
     """Called before every view; may raise to cancel."""
 

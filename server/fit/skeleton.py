@@ -60,8 +60,11 @@ class Skeleton:
     def chain(self, identity: Doubles, joint_rotation: Doubles) -> Chain:
         """Turn the joints [J, 3] of a person [S]."""
         places = self.joints + np.tensordot(identity, self.identity, 1)
-        local = rotations_from_vectors(joint_rotation)
         count = len(places)
+        if not joint_rotation.any():
+            still = np.tile(np.eye(3), (count, 1, 1))
+            return Chain(still, np.zeros((count, 3)), still, places, still, at_rest=True)
+        local = rotations_from_vectors(joint_rotation)
         turns, shifts = np.empty((count, 3, 3)), np.empty((count, 3))
         above, centers = np.empty((count, 3, 3)), np.empty((count, 3))
         for j, parent in enumerate(self.parents):
@@ -72,7 +75,7 @@ class Skeleton:
             centers[j] = above[j] @ places[j] + shift
             shifts[j] = centers[j] - turns[j] @ places[j]
         increments = np.stack([left_jacobian(vector) for vector in joint_rotation])
-        return Chain(turns, shifts, above, centers, increments, not joint_rotation.any())
+        return Chain(turns, shifts, above, centers, increments, at_rest=False)
 
     def folded(self, identity: Doubles) -> Skeleton:
         """The joints of one person, whose identity no longer moves."""

@@ -141,7 +141,9 @@ def free_variables(problem: Problem, variables: FitVariables, freedom: Freedom) 
     mask[columns.identity] = freedom.identity
     bounds = problem.head.bounds.expression
     mask[columns.expression] = freedom.expression & (bounds[:, 1] > bounds[:, 0])
-    return Free(mask[problem.shared], tuple(mask[problem.local] for _ in variables.views))
+    local = mask[problem.local]
+    views = tuple(local & (i not in problem.held) for i in range(len(variables.views)))
+    return Free(mask[problem.shared], views)
 
 
 def _movable_joints(head: FitHead) -> Bools:

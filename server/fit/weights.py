@@ -97,6 +97,13 @@ class Schedule:
         """The same for a frame that is solved from the one before: kernels need not open wide."""
         return replace(self, widenings=self.widenings[-1:], tolerance=self.frame_tolerance)
 
+    def for_refining(self) -> Schedule:
+        """The same for a window of a clip that the user corrects and waits for."""
+        tolerance = self.frame_tolerance
+        return replace(
+            self, widenings=(), steps=self.joint_steps, matrix_age=3, tolerance=tolerance
+        )
+
     def unwidened(self) -> Schedule:
         """The same from a start so near that kernels need not open at all."""
         return replace(self, widenings=())
