@@ -10,6 +10,7 @@ import torch
 
 from pixel3dmm_blender.wire import Bools, Doubles
 
+from .backdrop import Backdrop
 from .observation import Observation
 
 
@@ -21,6 +22,16 @@ def mask_observation(seen: Observation, covered: Bools) -> Observation:
         inside = torch.as_tensor(_inside(pixels.px.cpu().double().numpy(), covered))
         pixels = replace(pixels, trust=pixels.trust * ~inside.to(pixels.trust.device))
     return replace(seen, weights=weights, pixels=pixels)
+
+
+def mask_backdrop(backdrop: Backdrop, covered: Bools) -> Backdrop:
+    """Take for unknown what lies where ``covered`` [H, W] of the picture is True: it is background no more."""
+    rows, columns = np.nonzero(backdrop.background)
+    cells = np.stack([columns + 0.5, rows + 0.5], 1)
+    source = cells @ backdrop.to_source[:, :2].T + backdrop.to_source[:, 2]
+    background = backdrop.background.copy()
+    background[rows, columns] = ~_inside(source, covered)
+    return replace(backdrop, background=background)
 
 
 def _inside(points_px: Doubles, covered: Bools) -> Bools:

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Relative landmarks: how some lie to others, r_n = (sum_m a_nm p_m - seen_n) / unit; Cauchy on |r_n|, weight w_n.
+
+    p_m = project(q_m);  sum_m a_nm = 0;  E = sum_n w_n c^2 / 2 log(1 + |r_n|^2 / c^2)
+
+A network that shifts an eye shifts all of it: what lies close together is known better to each other than alone.
+Closure of lids and lips (``lids.py``) and gaze (``iris.py``) are such relations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixel3dmm_blender.wire import Doubles, Ints
+
+from ..energy import Value
+from ..head import PlacedHead
+from ..marks import Marks, PlacedMarks
+from ..observation import Observation
+from ..robust import cauchy_cost, cauchy_weight
+
+
+@dataclass(frozen=True, eq=False)
+class Relations:
+    """N weighted sums of M landmarks each."""
+
+    marks: Ints
+    """[N, M] which of the 478."""
+    mix: Doubles
+    """[N, M] how much of each; sums to 0 over M."""
+
+
+@dataclass(frozen=True, eq=False)
+class RelativeLandmarks:
+    """N relations as one picture shows them."""
+
+    relations: Relations
+    seen_px: Doubles
+    """[N, 2] the weighted sums in the picture."""
+    weights: Doubles
+    """[N]"""
+    unit_px: float
+    kernel: float
+    """Width of the kernel in sigmas."""
+
+    @cached_property
+    def _used(self) -> Ints:
+        """[n] the marks that occur, ascending."""
+        return np.unique(self.relations.marks)
+
+    @cached_property
+    def _index(self) -> Ints:
+        """[N, M] places of the marks among those that occur."""
+        return np.searchsorted(self._used, self.relations.marks).astype(np.int32)
+
+    def residuals(self, placed: PlacedHead) -> Tensor:
+        """[N, 2] in sigmas."""
+        points = placed.head.marks.parts
+        marks = placed.marks.px[_on(points.template, self.relations.marks)]  # [N, M, 2]
+        mixed = (points.tensor(self.relations.mix)[..., None] * marks).sum(1)
+        return (mixed - points.tensor(self.seen_px)) / self.unit_px
+
+    def evaluate(self, placed: PlacedHead, widening: float) -> Value:
+        """Cost, gradient and Gauss-Newton matrix."""
+        points = placed.head.marks.parts
+        residuals = self.residuals(placed)
+        width, trust = self.kernel * widening, points.tensor(self.weights)
+        squared = (residuals**2).sum(1)
+        weights = trust * cauchy_weight(squared, width)
+        marks = some_marks(placed.marks, _on(points.template, self._used))
+        index, mix = _on(points.template, self._index), points.tensor(self.relations.mix)
+        by_relation = (weights / self.unit_px)[:, None] * residuals
+        pulls = (mix[..., None] * by_relation[:, None]).flatten(0, 1)
+        by_px = pulls.new_zeros(len(self._used), 2).index_add_(0, index.flatten(), pulls)
+
+        def matrix(shape: bool) -> Doubles:
+            unit = (torch.eye(2).to(residuals) / self.unit_px).expand(len(self._used), 2, 2)
+            rows = marks.rows(unit, shape=shape).combined(index, mix)
+            return rows.normal_matrix(weights[:, None].expand(-1, 2), placed.head.columns)
+
+        return Value(float(trust @ cauchy_cost(squared, width)), marks.pull(by_px), matrix)
+
+
+def relative_term(
+    seen: Observation, relations: Relations, sigma: float, kernel: float
+) -> RelativeLandmarks:
+    """Relations as an observation shows them; those with a landmark that is not finite do not count.
+
+    ``sigma`` is one standard deviation as a share of the face's height in the picture.
+    """
+    places = seen.corrected_px[relations.marks]  # [N, M, 2]
+    finite = np.isfinite(places.sum(axis=(1, 2)))
+    mixed = np.einsum("nm,nmc->nc", relations.mix, np.nan_to_num(places))
+    return RelativeLandmarks(
+        relations=relations,
+        seen_px=np.where(finite[:, None], mixed, 0.0),
+        weights=np.where(finite, seen.weights[relations.marks].min(axis=1), 0.0),
+        unit_px=seen.face_height_px * sigma,
+        kernel=kernel,
+    )
+
+
+def some_marks(placed: PlacedMarks, index: Tensor) -> PlacedMarks:
+    """Some of the marks, by ascending index [n]: the rest costs nothing."""
+    marks = placed.marks
+    parts = torch.nonzero(torch.isin(marks.owner, index))[:, 0]
+    posed = placed.posed.chosen(parts)
+    owner = torch.searchsorted(index, marks.owner[parts])
+    return PlacedMarks(Marks(posed.points, owner, marks.share[parts], len(index)), posed)
+
+
+def _on(like: Tensor, index: Ints) -> Tensor:
+    return torch.as_tensor(index.astype(np.int64)).to(like.device)
