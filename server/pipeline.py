@@ -22,7 +22,7 @@ from .handover import hand_over
 from .job import Job
 from .limits import check_request
 from .present import Present, corrections_of
-from .sight import Sighting, is_clip_footage, observe, sight_clip, sight_photo
+from .sight import Sighting, is_clip_footage, observe, shows_face, sight_clip, sight_photo
 from .solved import Solved, make_fitter, personalise
 
 
@@ -60,7 +60,10 @@ def track_clip(request: TrackFace, engine: Engine, job: Job) -> Tracked:
     """Reconstruct one person over the frames of a clip; frames without a face are bridged and marked invalid."""
     model = engine.head(request.head)
     fitter = make_fitter(model)
-    sightings = sight_clip(request.footage, engine.detector, job)
+    sightings = tuple(
+        sighting if shows_face(model, sighting) else replace(sighting, landmarks=None)
+        for sighting in sight_clip(request.footage, engine.detector, job)
+    )
     observations = tuple(
         observe(model, sighting) for sighting in sightings if sighting.landmarks is not None
     )

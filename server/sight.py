@@ -107,6 +107,11 @@ def observe(model: HeadModel, sighting: Sighting) -> Observation:
     return observe_face(model, found, sighting.width, sighting.height, focal_35mm)
 
 
+def shows_face(model: HeadModel, sighting: Sighting) -> bool:
+    """Whether there is a face, and enough of it for a pose."""
+    return sighting.landmarks is not None and observe(model, sighting).says_enough
+
+
 def observe_face(
     model: HeadModel,
     found: FaceLandmarks,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pixel3dmm_blender.wire import Doubles
+from pixel3dmm_blender.wire import Bools, Doubles
 
 from ..detect.topology import CHIN, FOREHEAD
 from ..heads.model import Embedding
@@ -18,6 +18,8 @@ ASSUMED_FOCAL = 2.0
 """Focal length as a multiple of the long side where nothing tells it: a portrait lens (72 mm on a
 36 mm wide picture)."""
 FULL_FRAME_MM = 36.0
+LEAST_LANDMARKS, LEAST_PIXELS = 8, 50
+"""With fewer there is no pose."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +51,31 @@ class Observation:
     def face_height_px(self) -> float:
         """Distance between the landmarks at the forehead's top and the chin; without them, how far the pixels reach."""
         height = float(np.linalg.norm(self.points_px[FOREHEAD] - self.points_px[CHIN]))
-        if np.isfinite(height) or self.pixels is None:
+        if np.isfinite(height):
             return height
-        places = self.pixels.px.cpu().double().numpy()
+        places = self.points_px[self.counts]
+        if self.pixels is not None and self.pixels.count:
+            places = self.pixels.px.cpu().double().numpy()
+        if not len(places):
+            return 1.0  # nothing is measured against it
         low, high = np.percentile(places, [2.0, 98.0], axis=0)
-        return float((high - low).max())
+        return max(float((high - low).max()), 1.0)
+
+    @property
+    def counts(self) -> Bools:
+        """[K] which landmarks are numbers and have weight."""
+        return np.isfinite(self.points_px[:, 0] + self.points_px[:, 1]) & (self.weights > 0)
 
     @property
     def has_landmarks(self) -> bool:
         """Whether any landmark counts."""
-        return bool((self.weights > 0).any())
+        return bool(self.counts.any())
+
+    @property
+    def says_enough(self) -> bool:
+        """Whether there is enough for a pose."""
+        pixels = 0 if self.pixels is None else int((self.pixels.trust > 0).sum())
+        return int(self.counts.sum()) >= LEAST_LANDMARKS or pixels >= LEAST_PIXELS
 
     @property
     def corrected_px(self) -> Doubles:

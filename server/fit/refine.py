@@ -27,7 +27,7 @@ from .variables import FitVariables
 
 REACH = 8
 """Frames on either side of a pin that follow it."""
-SIGMA_PX = 0.1
+SIGMA_PX = 0.04
 """How near to its place a pinned point has to come, one standard deviation."""
 AROUND = 0.06
 """Landmarks so near to a pin, as a share of the face height, give way to it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pixel3dmm_blender.wire import Doubles
+from pixel3dmm_blender.wire import Doubles, NoFaceFound
 
 from ..heads.model import ViewCalibration
 from ..heads.view import calibration_offsets, view_angles, view_roll
@@ -173,7 +173,7 @@ class Fitter:
         return tuple(terms)
 
     def start(self, seen: Observation) -> View:
-        """Closed-form pose of the average head."""
+        """Closed-form pose of the average head; NoFaceFound where the picture says too little for one."""
         head = self.head
         view = head.neutral_view(
             View(np.eye(3), np.zeros(3), seen.focal.px, np.zeros(0), seen.center_px, np.zeros(0))
@@ -181,9 +181,14 @@ class Fitter:
         identity = np.zeros(head.columns.identity_count)
         placed = head.placed(identity, view)
         pixels = seen.pixels
+        if not seen.says_enough:
+            raise NoFaceFound(
+                "Too little of the face can be seen to find its pose.",
+                "Take a picture that shows more of it, or mask less.",
+            )
         if pixels is None:
-            points = placed.marks.head.cpu().double().numpy()
-            known = Correspondences(points, seen.corrected_px, seen.weights)
+            points, counts = placed.marks.head.cpu().double().numpy(), seen.counts
+            known = Correspondences(points[counts], seen.corrected_px[counts], seen.weights[counts])
         else:
             points = pixels.interpolate(placed.surface.posed.head)
             known = Correspondences(

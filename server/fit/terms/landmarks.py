@@ -60,10 +60,10 @@ class Landmarks:
 def landmark_term(seen: Observation, weights: TermWeights) -> Landmarks:
     """Landmarks of an observation; those that are not finite do not count."""
     corrected = seen.corrected_px
-    finite = np.isfinite(corrected[:, 0] + corrected[:, 1])
+    counts = seen.counts & np.isfinite(corrected[:, 0] + corrected[:, 1])
     return Landmarks(
-        seen_px=np.where(finite[:, None], corrected, 0.0),
-        weights=np.where(finite, seen.weights, 0.0),
+        seen_px=np.where(counts[:, None], corrected, 0.0),
+        weights=np.where(counts, seen.weights, 0.0),
         unit_px=seen.face_height_px * weights.landmark_sigma,
         kernel=weights.landmark_kernel,
     )
