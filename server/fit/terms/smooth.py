@@ -4,7 +4,9 @@
     r = (log(R2 R1') / sigma_R, (t2 - t1) / sigma_t, (e2 - e1) / sigma_e, (j2 - j1) / sigma_j) / sqrt(g)
 
 g: time between the frames in 1/25 s (a random walk: variance grows with time). A rotation's log is differentiated as
-d r = (w2 - w1) / sigma_R, which is exact in the gradient, because the log is an eigenvector of its own Jacobian.
+d r = (w2 - w1) / sigma_R, which is exact in the gradient, because the log is an eigenvector of its own Jacobian. A step
+of log focal moves the head too, dz = z d log f (``variables.py``). The blocks leave that out: a focal length that
+frames share moves them alike.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pixel3dmm_blender.wire import Doubles
 
 from ...rotation import vector_from_rotation
 from ..energy import PairValue
-from ..variables import ROTATION, TRANSL, Columns, View
+from ..variables import FOCAL, ROTATION, TRANSL, Columns, View
 from ..weights import TermWeights
 
 REFERENCE_FPS = 25.0
@@ -38,7 +40,8 @@ class Smoothness:
         change = self._change(first, second)
         pull = stiffness * change
         square = np.diag(stiffness)
-        return PairValue(0.5 * float(change @ pull), (-pull, pull), square, square, -square)
+        gradients = (-_with_focal(pull, first), _with_focal(pull, second))
+        return PairValue(0.5 * float(change @ pull), gradients, square, square, -square)
 
     def _change(self, first: View, second: View) -> Doubles:
         columns = self.columns
@@ -49,6 +52,13 @@ class Smoothness:
         turned = second.joint_rotation - first.joint_rotation
         change[columns.joint_columns] = turned[list(columns.joints)].reshape(-1)
         return change
+
+
+def _with_focal(pull: Doubles, view: View) -> Doubles:
+    """Add what a pull on the distance does to the column of log focal."""
+    result = pull.copy()
+    result[FOCAL] = pull[TRANSL][2] * view.transl[2]
+    return result
 
 
 def smoothness(columns: Columns, fps: float, weights: TermWeights) -> Smoothness:
