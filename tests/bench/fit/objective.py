@@ -61,57 +61,81 @@ class Objective:
     def cost(self, leaves: Leaves) -> Tensor:
         """[] the whole energy, at the true width of its kernels."""
         head = self.plain.posed(leaves)
-        return (
-            self._points(leaves, head)
-            + self._normals(head)
-            + self._shape_priors(leaves)
-            + self._pose_priors(leaves)
-        )
+        pixels = _kernel(self.point_residuals(leaves, head), self.weights.uv_kernel)
+        normals = _kernel(self.normal_residuals(head), self.weights.normal_kernel)
+        dense = (self.pixels.trust * (pixels + self._known * normals)).sum()
+        linear = self.weights.expression_l1 * (self._one_sided * leaves.expression).sum()
+        return self._share * dense + 0.5 * self.priors(leaves).square().sum() + linear
 
-    def _points(self, leaves: Leaves, head: Tensor) -> Tensor:
+    def residuals(self, leaves: Leaves) -> Tensor:
+        """[R] half the sum of whose squares is the energy; without one-sided expressions."""
+        head = self.plain.posed(leaves)
+        trust = (self._share * self.pixels.trust).sqrt()[:, None]
+        points = _shrunk(self.point_residuals(leaves, head), self.weights.uv_kernel)
+        normals = _shrunk(self.normal_residuals(head), self.weights.normal_kernel)
+        known = self._known[:, None]
+        parts = [(trust * points).flatten(), (trust * known * normals).flatten()]
+        return torch.cat([*parts, self.priors(leaves)])
+
+    def point_residuals(self, leaves: Leaves, head: Tensor) -> Tensor:
+        """[P, 2] in sigmas, for the posed head [N, 3]."""
         camera = head @ self.plain.rotation(leaves).T + self.plain.transl(leaves)
         seen = self.mix(self.pixels, camera)
-        center = torch.tensor(self.seen.center_px).to(head)
-        px = self.plain.focal(leaves) * seen[:, :2] / seen[:, 2:] + center
-        unit = self.weights.uv_sigma * self.seen.face_height_px
-        squared = ((px - self.pixels.px) / unit).square().sum(1)
-        return self._share * (self.pixels.trust * _kernel(squared, self.weights.uv_kernel)).sum()
+        px = self.plain.focal(leaves) * seen[:, :2] / seen[:, 2:] + self._center
+        return (px - self.pixels.px) / (self.weights.uv_sigma * self.seen.face_height_px)
 
-    def _normals(self, head: Tensor) -> Tensor:
+    def normal_residuals(self, head: Tensor) -> Tensor:
+        """[P, 3] in sigmas."""
         mixed = self.mix(self.pixels, vertex_normals(head, self._triangles))
         unit = mixed / mixed.square().sum(1, keepdim=True).sqrt()
-        away = (unit - self.pixels.normals) / self.weights.normal_sigma
-        cost = _kernel(away.square().sum(1), self.weights.normal_kernel)
-        known = (self.pixels.normals != 0).any(1)
-        return self._share * (self.pixels.trust * known * cost).sum()
+        return (unit - self.pixels.normals) / self.weights.normal_sigma
 
-    def _shape_priors(self, leaves: Leaves) -> Tensor:
-        head, weights, e = self.plain.head, self.weights, leaves.expression
-        identity = (leaves.identity / torch.tensor(head.identity_sigma).to(e)).square().sum()
-        square = (e / torch.tensor(head.expression_sigma).to(e)).square().sum()
-        one_sided = torch.tensor(head.bounds.expression[:, 0] >= 0).to(e)
-        sides = (e - e[list(head.mirror)]).square().sum() / 2  # each pair stands twice
-        return (
-            0.5 * weights.identity * identity
-            + 0.5 * weights.expression * square
-            + weights.expression_l1 * (one_sided * e).sum()
-            + 0.5 * weights.coupling * sides
-        )
-
-    def _pose_priors(self, leaves: Leaves) -> Tensor:
+    def priors(self, leaves: Leaves) -> Tensor:
+        """[Q] residuals of identity, expression, joints, pitch and focal length."""
+        weights, e = self.weights, leaves.expression
         to_camera = -self.plain.rotation(leaves)[2]
         across = (to_camera[0].square() + to_camera[2].square()).sqrt()
-        pitch = torch.atan2(-to_camera[1], across) / self.weights.pitch_sigma_rad
-        joints = (leaves.joints / self.weights.joint_sigma_rad).square().sum()
+        pitch = torch.atan2(-to_camera[1], across) / weights.pitch_sigma_rad
         focal = self.seen.focal
         stretch = (self.plain.focal(leaves) / focal.px).log() / focal.sigma
-        return 0.5 * (pitch.square() + joints + stretch.square())
+        sides = e - e[list(self.plain.head.mirror)]  # each pair stands twice
+        return torch.cat(
+            [
+                weights.identity**0.5 * leaves.identity / self._sigmas[0],
+                weights.expression**0.5 * e / self._sigmas[1],
+                (weights.coupling / 2) ** 0.5 * sides,
+                leaves.joints.flatten() / weights.joint_sigma_rad,
+                torch.stack([pitch, stretch]),
+            ]
+        )
 
     @cached_property
     def pixels(self) -> Pixels:
         """The photo's pixels."""
         assert self.seen.pixels is not None, "this energy is of dense maps"
         return self.seen.pixels
+
+    @cached_property
+    def _known(self) -> Tensor:
+        """[P] 1 where a normal is known."""
+        return (self.pixels.normals != 0).any(1).to(self.pixels.trust)
+
+    @cached_property
+    def _center(self) -> Tensor:
+        return torch.tensor(self.seen.center_px).to(self.plain.like)
+
+    @cached_property
+    def _sigmas(self) -> tuple[Tensor, Tensor]:
+        head = self.plain.head
+        identity, expression = (
+            torch.tensor(sigma).to(self.plain.like)
+            for sigma in (head.identity_sigma, head.expression_sigma)
+        )
+        return identity, expression
+
+    @cached_property
+    def _one_sided(self) -> Tensor:
+        return torch.tensor(self.plain.head.bounds.expression[:, 0] >= 0).to(self.plain.like)
 
     @cached_property
     def _share(self) -> float:
@@ -134,5 +158,11 @@ def vertex_normals(points: Tensor, triangles: Tensor) -> Tensor:
     return total / total.square().sum(1, keepdim=True).sqrt()
 
 
-def _kernel(squared: Tensor, width: float) -> Tensor:
+def _kernel(residuals: Tensor, width: float) -> Tensor:
+    squared = residuals.square().sum(1)
     return 0.5 * squared / (1.0 + squared / width**2)
+
+
+def _shrunk(residuals: Tensor, width: float) -> Tensor:
+    """Vectors half of whose squared norm is what the kernel makes of the residuals."""
+    return residuals / (1.0 + residuals.square().sum(1, keepdim=True) / width**2).sqrt()
