@@ -194,6 +194,7 @@ def reconstruct(options: argparse.Namespace) -> int:
     command += ["--head", options.head] if options.head else []
     command += ["--same-person"] if options.same_person else []
     command += ["--meshes"] if options.meshes else []
+    command += ["--overlays"] if options.overlays else []
     command += ["--focal-35mm", str(options.focal_35mm)] if options.focal_35mm else []
     return run(command, environments.child_environment(), None)
 
@@ -254,6 +255,7 @@ def _command_line() -> argparse.ArgumentParser:
     )
     batch.add_argument("--same-person", action="store_true", help="all photos show one person")
     batch.add_argument("--meshes", action="store_true", help="for a clip: one OBJ per frame")
+    batch.add_argument("--overlays", action="store_true", help="for a clip: a movie of the head")
     return parser
 
 

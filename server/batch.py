@@ -29,7 +29,7 @@ from pixel3dmm_blender.wire import (
 
 from .engine import Engine
 from .job import Job
-from .output import write_results
+from .output import Extras, write_results
 from .pipeline import track_face, track_photos
 from .sight import Sighting, is_clip_footage, sight_photo
 
@@ -46,7 +46,7 @@ class Order:
     output: Path
     request: TrackFace
     same_person: bool
-    meshes: bool
+    extras: Extras
     models: Path
 
     def folder(self, file: Path) -> Path:
@@ -132,15 +132,15 @@ def read_order(arguments: list[str]) -> Order:
     parser.add_argument("--focal-35mm", type=float, default=0.0, metavar="MM")
     parser.add_argument("--same-person", action="store_true", help="all photos show one person")
     parser.add_argument("--meshes", action="store_true", help="for a clip: one OBJ for each frame")
+    parser.add_argument("--overlays", action="store_true", help="for a clip: a movie of the head")
     parser.add_argument(
         "--models", type=Path, default=os.environ.get(MODELS_VARIABLE, ".environments/models")
     )
     options = parser.parse_args(arguments)
     request = TrackFace(footage=Footage(focal_35mm=options.focal_35mm), head=options.head)
     files = tuple(options.files)
-    return Order(
-        files, options.output, request, options.same_person, options.meshes, Path(options.models)
-    )
+    extras = Extras(options.meshes, options.overlays)
+    return Order(files, options.output, request, options.same_person, extras, Path(options.models))
 
 
 @contextmanager
@@ -172,7 +172,7 @@ def _sight(photo: Footage, engine: Engine, job: Job) -> Sighting:
 def _finish(order: Order, file: Path, tracked: Tracked, engine: Engine) -> None:
     folder = order.folder(file)
     write_results(
-        folder, Footage(path=str(file)), tracked, engine.head(order.request.head), order.meshes
+        folder, Footage(path=str(file)), tracked, engine.head(order.request.head), order.extras
     )
     track = tracked.track
     error = f"{track.mean_error_px():.2f} px ({track.mean_error_percent():.2f} % of the face)"

@@ -4,56 +4,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pixel3dmm_blender.wire import Bytes, FaceTrack, Floats, Footage, Tracked
+from pixel3dmm_blender.wire import Bytes, Footage, Tracked
 
 from .export import write_clip, write_photo
 from .footage import read_footage
-from .heads.deform import expressed, pose
 from .heads.model import HeadModel
 from .overlay import draw_overlay
-from .rotation import rotation_from_vector
+from .overlay_clip import write_overlay_clip
+from .posed_frame import pose_frame, world_frame
 from .sight import is_clip_footage
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What is written for a clip beside the usual."""
+
+    meshes: bool = False
+    """One OBJ for each frame."""
+    overlays: bool = False
+    """The head over every frame, as a movie."""
+
+
 def write_results(
-    folder: Path, footage: Footage, tracked: Tracked, model: HeadModel, meshes: bool
+    folder: Path, footage: Footage, tracked: Tracked, model: HeadModel, extras: Extras
 ) -> None:
-    """Write the results of one photo or clip; ``meshes`` adds one OBJ for each frame of a clip."""
+    """Write the results of one photo or clip."""
     if is_clip_footage(footage):
+        meshes = extras.meshes
         every = (pose_frame(tracked, model, index) for index in range(len(tracked.track.frames)))
         best = int(np.nanargmin(tracked.track.error_px))
         write_clip(
             folder, tracked, every if meshes else (), _overlay(footage, tracked, model, best)
         )
+        if extras.overlays:
+            write_overlay_clip(folder / "overlay.mp4", footage, tracked, model)
     else:
         write_photo(
             folder, tracked, pose_frame(tracked, model, 0), _overlay(footage, tracked, model, 0)
         )
 
 
-def pose_frame(tracked: Tracked, model: HeadModel, index: int) -> Floats:
-    """[V, 3] the person's head with the expression and the joints of one frame, head frame, metres."""
-    track = tracked.track
-    vertices = expressed(model, tracked.rig.neutral, track.expression[index])
-    return pose(model, tracked.rig.bone_heads, vertices, track.joint_rotation[index])
-
-
 def _overlay(footage: Footage, tracked: Tracked, model: HeadModel, index: int) -> Bytes:
     track = tracked.track
-    world = _in_world(track, pose_frame(tracked, model, index), index)
+    world = world_frame(tracked, model, index)
     pixels = _pixels(footage, int(track.frames[index]))
     return draw_overlay(
         pixels, model, world, track.camera, tracked.landmarks_px[index], tracked.fitted_px[index]
     )
-
-
-def _in_world(track: FaceTrack, posed: Floats, index: int) -> Floats:
-    rotation = rotation_from_vector(track.rotation[index].astype(np.float64))
-    return (posed @ rotation.T + track.transl[index]).astype(np.float32)
 
 
 def _pixels(footage: Footage, number: int) -> Bytes:

@@ -49,18 +49,32 @@ def draw_overlay(
     Returns:
         [H', W', 3] sRGB: the frame around the face, scaled to a long side of 1080 pixels.
     """
-    low, high = _window(frame, landmarks_px)
+    window = face_window(frame, landmarks_px)
+    return draw_window(frame, model, posed, camera, (landmarks_px, fitted_px), window)
+
+
+def draw_window(
+    frame: Bytes,
+    model: HeadModel,
+    posed: Reals,
+    camera: Camera,
+    landmarks_px: tuple[Reals, Reals],
+    window: tuple[_Corner, _Corner],
+) -> Bytes:
+    """Draw the same in a given window of the frame (first and last corner); the landmarks found, and fitted."""
+    low, high = window
     scale = LONG_SIDE / float((high - low).max())
     size = tuple(np.round((high - low) * scale).astype(int).tolist())
     cut = Image.fromarray(np.ascontiguousarray(frame[low[1] : high[1], low[0] : high[0]]))
     picture = np.asarray(cut.resize(size, Image.Resampling.LANCZOS), np.float32)
     drawn = picture + _clay(model, posed, _seen_through(camera, low, high, size), picture)
     canvas = Image.fromarray(np.clip(drawn, 0, 255).astype(np.uint8))
-    _draw_landmarks(canvas, (landmarks_px - low) * scale, (fitted_px - low) * scale)
+    found_px, fitted_px = landmarks_px
+    _draw_landmarks(canvas, (found_px - low) * scale, (fitted_px - low) * scale)
     return np.asarray(canvas)
 
 
-def _window(frame: Bytes, landmarks_px: Reals) -> tuple[_Corner, _Corner]:
+def face_window(frame: Bytes, landmarks_px: Reals) -> tuple[_Corner, _Corner]:
     """First and last corner of what is shown: the face and its surroundings, inside the frame."""
     size = np.array(frame.shape[1::-1])
     known = landmarks_px[np.isfinite(landmarks_px).all(axis=1)]

@@ -11,12 +11,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from pixel3dmm_blender.wire import Footage, Tracked, TrackFace
 from server.batch import Order, run_apart
 from server.engine import Engine
+from server.output import Extras
 
 REPOSITORY = Path(__file__).parents[2]
 PHOTO_FILES = {"posed.obj", "neutral.obj", "overlay.png", "track.json"}
@@ -133,7 +135,7 @@ def test_two_files_of_one_name_do_not_overwrite_each_other(
 
 def folders(*names: str) -> list[str]:
     files = tuple(Path(name) for name in names)
-    order = Order(files, Path("out"), TrackFace(footage=Footage()), False, False, Path("models"))
+    order = Order(files, Path("out"), TrackFace(footage=Footage()), False, Extras(), Path("models"))
     return [order.folder(file).as_posix() for file in files]
 
 
@@ -155,7 +157,7 @@ def test_a_mistake_of_the_engine_in_one_input_does_not_stop_the_others(
 
     monkeypatch.setattr("server.batch.track_face", stumble)
     files = (Path("a.jpg"), Path("b.jpg"))
-    order = Order(files, Path("out"), TrackFace(footage=Footage()), False, False, Path("models"))
+    order = Order(files, Path("out"), TrackFace(footage=Footage()), False, Extras(), Path("models"))
 
     assert run_apart(order, Engine(Path("models"))) == 2
 
@@ -177,13 +179,15 @@ def test_a_clip_leaves_one_archive_of_all_frames_and_a_mesh_for_each(
 ) -> None:
     clip = make_clip(astronaut_path, tmp_path / "clip.mp4", frames=4)
 
-    run = run_batch(models, clip, "--meshes", "--output", tmp_path / "out")
+    run = run_batch(models, clip, "--meshes", "--overlays", "--output", tmp_path / "out")
 
     assert run.status == 0, run.complained
     with np.load(tmp_path / "out" / "clip" / "track.npz", allow_pickle=False) as track:
         assert track["expression"].shape == (4, len(track["expression_names"]))
         assert track["valid"].all()
     assert len(list((tmp_path / "out" / "clip" / "meshes").glob("*.obj"))) == 4
+    with av.open(str(tmp_path / "out" / "clip" / "overlay.mp4")) as movie:
+        assert sum(1 for _ in movie.decode(video=0)) == 4
 
 
 def make_clip(photo: Path, path: Path, frames: int) -> Path:
