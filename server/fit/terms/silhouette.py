@@ -92,7 +92,9 @@ class Silhouette:
     def _matrix(
         self, placed: PlacedHead, index: Tensor, slope: Tensor, weights: Tensor, *, shape: bool
     ) -> Doubles:
-        """Sum over the vertices on the background, with one row each."""
+        """Sum over the vertices on the background, with one row each: mostly there are none."""
+        if not len(index):
+            return np.zeros((placed.head.columns.count,) * 2)
         posed, view = placed.surface.posed.chosen(index), placed.view
         by_px = slope[:, None] / self.unit_px  # [n, 1, 2]
         rows = posed.rows(by_px @ projection(posed.camera, view.focal_px), shape=shape)

@@ -69,6 +69,8 @@ class DensePoints:
 
     def _matrix(self, placed: PlacedHead, mass: Tensor, shape: bool) -> Doubles:
         index = torch.nonzero(mass > 0)[:, 0]
+        if not len(index):  # everything is masked or hidden
+            return np.zeros((placed.head.columns.count,) * 2)
         rows = self.vertex_rows(placed, index, shape=shape)
         return rows.normal_matrix(mass[index][:, None].expand(-1, 2), placed.head.columns)
 
