@@ -16,7 +16,7 @@ from server.fit.stages import Fitted
 from tests.bench.table import Figure, spread
 from tests.truth.noise import HARD, NETWORK
 
-from .adam import SETTINGS, Trace, run_adam
+from .adam import ORIGINAL_RATES, SETTINGS, Trace, run_adam
 from .cases import REPORTING, Photo, Studio, draw_photo, make_studio, solve_from
 from .generic import precise, run_scipy
 from .misses import Miss, miss
@@ -56,6 +56,8 @@ class Race:
     cost: float
     curve: Curve
     traces: tuple[Trace, ...]
+    slow: Trace
+    """Adam with the original's learning rates."""
 
     def adam_reaches(self, share: float) -> float | None:
         """When the fastest setting was within a share of the solver's cost; None: none ever was."""
@@ -126,6 +128,7 @@ def report_adam(studio: Studio, quick: bool, keep: Keep) -> Race:
         races.append(race(studio, photo, ADAM_STEPS))
     for share in THRESHOLDS:
         _report_threshold(races, share, keep)
+    _report_slow(races, keep)
     finals = [100 * (min(t.costs.min() for t in r.traces) / r.cost - 1) for r in races]
     note = f"{ADAM_STEPS} iterations, best of {len(SETTINGS)} settings"
     keep("Adam, same objective: least cost over solver's", _noted(spread(finals, "%"), note))
@@ -148,9 +151,10 @@ def race(studio: Studio, photo: Photo, iterations: int) -> Race:
     cost = before[0][1].state.cost
     curve = solver_curve(studio, photo, before[0][1].steps)
     traces = tuple(run_adam(studio, photo, start, r, iterations, enough=cost) for r in SETTINGS)
+    slow = run_adam(studio, photo, start, ORIGINAL_RATES, iterations, enough=cost)
     after = [once() for _ in range(3)]
     seconds = statistics.median([taken for taken, _ in (*before, *after)])
-    return Race(seconds, cost, curve, traces)
+    return Race(seconds, cost, curve, traces, slow)
 
 
 def solver_curve(studio: Studio, photo: Photo, steps: int) -> Curve:
@@ -235,6 +239,18 @@ def _report_threshold(races: Sequence[Race], share: float, keep: Keep) -> None:
         ],
         "x",
     )
+
+
+def _report_slow(races: Sequence[Race], keep: Keep) -> None:
+    """How long Adam takes with the original's learning rates."""
+    found = [run.slow.reaches(run.cost * 1.01) for run in races]
+    times = [
+        float(run.slow.seconds[-1]) if t is None else t for run, t in zip(races, found, strict=True)
+    ]
+    ratios = [t / run.seconds for t, run in zip(times, races, strict=True)]
+    above = sum(t is None for t in found) * 2 > len(races)
+    title = "Adam, same objective, the original's learning rates, within 1 %"
+    keep(f"{title}: times the solver's whole time", replace(spread(ratios, "x"), above=above))
 
 
 def _report_misses(title: str, found: Sequence[Miss], keep: Keep) -> None:
