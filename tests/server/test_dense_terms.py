@@ -240,6 +240,22 @@ def test_the_depth_is_in_pixels_of_the_picture_whatever_the_crop(stride):
     assert backdrop.depth_px[32 // stride, cell] == pytest.approx(3.0 * beyond_touching)
 
 
+def test_the_slope_of_the_depth_is_exact_in_a_turned_crop(at, rng):
+    turn = 1.7 * np.array([[0.8, -0.6], [0.6, 0.8]])
+    background = rng.random((60, 50)) < 0.9
+    term = outline(at, Backdrop(background, np.column_stack([turn, [10.0, 20.0]])))
+    cells = rng.uniform(2, 48, (200, 2))
+    px = term.to_cell.new_tensor(cells @ turn.T + [10.0, 20.0])
+
+    slope = term.depth_at(px)[1].numpy()
+
+    assert np.count_nonzero(slope) > 100
+    for axis in range(2):
+        step = px.new_tensor(1e-6 * np.eye(2)[axis])
+        change = (term.depth_at(px + step)[0] - term.depth_at(px - step)[0]).numpy() / 2e-6
+        assert slope[:, axis] == pytest.approx(change, abs=1e-6)
+
+
 def test_joints_stay_within_their_limits_however_hard_the_maps(rng):
     model = make_sized_head(make_fake_head(), 12, 10)
     jaw, limits = model.joint_names.index("jaw"), model.joint_limits.astype(np.float64)

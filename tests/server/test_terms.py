@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from pixel3dmm_blender.wire import Doubles
+from server.detect.topology import MIRROR
 from server.fit.energy import ViewTerm
 from server.fit.observation import Focal
 from server.fit.terms.camera import CameraPrior
 from server.fit.terms.expression import expression_prior
-from server.fit.terms.iris import gaze_term
+from server.fit.terms.iris import GAZE, gaze_term
 from server.fit.terms.joints import JointPrior
 from server.fit.terms.landmarks import landmark_term
 from server.fit.terms.lids import LID_PAIRS, LIP_PAIRS, closure_term
@@ -228,3 +229,24 @@ def test_single_precision_is_enough(off: Pictured, term_of: TermOf) -> None:
 
     assert cost == pytest.approx(off.cost(term_of(off)), rel=1e-4)
     assert_same_gradient(gradient, off.gradient(term_of(off)), off, 1e-4)
+
+
+@pytest.mark.parametrize("term_of", [lids, lips, iris], ids=lambda it: it.__name__)
+def test_relations_do_not_see_where_in_the_picture_the_face_is(
+    off: Pictured, term_of: TermOf
+) -> None:
+    shifted = replace(off, view=replace(off.view, center_px=off.view.center_px + 30.0))
+    term = term_of(off)
+
+    assert shifted.cost(term) == pytest.approx(off.cost(term))
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [LID_PAIRS, LIP_PAIRS, [tuple(row) for row in GAZE.marks]],
+    ids=["lids", "lips", "iris"],
+)
+def test_relations_are_the_same_on_both_sides_of_the_face(pairs: list[tuple[int, ...]]) -> None:
+    mirrored = {tuple(MIRROR[mark] for mark in pair) for pair in pairs}
+
+    assert mirrored == set(pairs)
