@@ -10,7 +10,6 @@ Closure of lids and lips (``lids.py``) and gaze (``iris.py``) are such relations
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -48,16 +47,6 @@ class RelativeLandmarks:
     kernel: float
     """Width of the kernel in sigmas."""
 
-    @cached_property
-    def _used(self) -> Ints:
-        """[n] the marks that occur, ascending."""
-        return np.unique(self.relations.marks)
-
-    @cached_property
-    def _index(self) -> Ints:
-        """[N, M] places of the marks among those that occur."""
-        return np.searchsorted(self._used, self.relations.marks).astype(np.int32)
-
     def residuals(self, placed: PlacedHead) -> Tensor:
         """[N, 2] in sigmas."""
         points = placed.head.marks.parts
@@ -72,18 +61,18 @@ class RelativeLandmarks:
         width, trust = self.kernel * widening, points.tensor(self.weights)
         squared = (residuals**2).sum(1)
         weights = trust * cauchy_weight(squared, width)
-        marks = some_marks(placed.marks, _on(points.template, self._used))
-        index, mix = _on(points.template, self._index), points.tensor(self.relations.mix)
+        index, mix = _on(points.template, self.relations.marks), points.tensor(self.relations.mix)
         by_relation = (weights / self.unit_px)[:, None] * residuals
         pulls = (mix[..., None] * by_relation[:, None]).flatten(0, 1)
-        by_px = pulls.new_zeros(len(self._used), 2).index_add_(0, index.flatten(), pulls)
+        by_px = torch.zeros_like(placed.marks.px).index_add_(0, index.flatten(), pulls)
 
         def matrix(shape: bool) -> Doubles:
-            unit = (torch.eye(2).to(residuals) / self.unit_px).expand(len(self._used), 2, 2)
-            rows = marks.rows(unit, shape=shape).combined(index, mix)
+            used, places = torch.unique(index, return_inverse=True)
+            unit = (torch.eye(2).to(residuals) / self.unit_px).expand(len(used), 2, 2)
+            rows = some_marks(placed.marks, used).rows(unit, shape=shape).combined(places, mix)
             return rows.normal_matrix(weights[:, None].expand(-1, 2), placed.head.columns)
 
-        return Value(float(trust @ cauchy_cost(squared, width)), marks.pull(by_px), matrix)
+        return Value(float(trust @ cauchy_cost(squared, width)), placed.marks.pull(by_px), matrix)
 
 
 def relative_term(
