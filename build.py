@@ -28,6 +28,7 @@ ENGINE_FOLDERS = ("house", "wire", "motion", "client", "server")
 CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".gif")
 DEMO_LIMIT_S = 900.0
 TEST_LIMIT_S = 1200.0
+BENCH_LIMIT_S = 3600.0
 
 
 def main() -> int:
@@ -136,9 +137,14 @@ def check(options: argparse.Namespace) -> int:
 
 
 def bench(options: argparse.Namespace) -> int:
-    """Print how long the stages take here, against what they are to reach."""
+    """Print how long the stages take here; "bench fit": what the solver reaches beside its rivals."""
     environments.make_engine(options.torch_index)
     environments.fetch_models()
+    if options.what == "fit":
+        command = [str(environments.ENGINE_PYTHON), "-m", "tests.bench.fit"]
+        command += ["--quick"] if options.quick else []
+        return run(command, environments.child_environment(), BENCH_LIMIT_S)
+    (OUT / "bench" / "stages.json").unlink(missing_ok=True)
     version = environments.blender_versions()[-1]
     blender = environments.make_blender(version)
     engine = [str(environments.ENGINE_PYTHON), "-m", "tests.bench.engine"]
@@ -237,7 +243,9 @@ def _command_line() -> argparse.ArgumentParser:
         "-k", dest="keyword", default="", metavar="EXPRESSION", help="as in pytest"
     )
     verb("check", check)
-    verb("bench", bench)
+    benching = verb("bench", bench)
+    benching.add_argument("what", nargs="?", default="", choices=("", "fit"), metavar="WHAT")
+    benching.add_argument("--quick", action="store_true", help="bench fit with few cases")
     verb("zip", zip_extension, needs_engine=False)
     window = verb("gui", gui, needs_engine=False)
     window.add_argument(

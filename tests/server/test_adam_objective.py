@@ -73,3 +73,19 @@ def test_cost_and_gradient_of_both_writings_agree(mix, weights, dtype, tolerance
     assert variables.views[0].joint_rotation.any()
     assert other_cost == pytest.approx(cost, rel=tolerance)
     assert np.abs(other_gradient - gradient).max() < tolerance * np.abs(gradient).max()
+
+
+def test_the_energy_is_half_the_sum_of_its_squared_residuals() -> None:
+    rng = np.random.default_rng(2)
+    model = make_sized_head(make_fake_head(), identity=12, expression=8)
+    head = make_fit_head(model, dense=True, dtype=torch.float64)
+    fitter = Fitter(head, None, SIZED_WEIGHTS, DENSE_SCHEDULE)
+    photo = draw_photo(Studio(model, fitter), 3, HARD, stride=4)
+    variables = off_the_truth(true_variables(photo.scene), head, rng)
+    plain = PlainHead(head, variables.views[0])
+    objective = Objective(plain, photo.seen, fitter.weights)
+
+    residuals = objective.residuals(plain.leaves(variables))
+
+    cost, _ = solver_says(fitter, photo.seen, variables)
+    assert 0.5 * residuals.square().sum().item() == pytest.approx(cost, rel=1e-9)

@@ -5,9 +5,9 @@ The rule, fixed before any result was seen: a solve succeeds when the mean error
 without scale, is below 5 mm, and the found rotation of the head is less than 6 degrees from the true one, as it is.
 
 A face that is a little deeper and turned a little further looks nearly the same (bas-relief), so some degrees of a
-rotation's error are ambiguity and not failure. It is not the focal length, whose prior is off by 25 %: known to 1 %, the
-rotation errs as much (2.3 degrees either way, seeds 0 to 7). A second count tells ambiguity from failure: "same minimum"
-is a solve that ends within 1 % of the cost that a solve from the truth ends at, or below it.
+rotation's error are ambiguity and not failure. It is not the focal length, whose prior is off by 25 %: known to 1 %,
+the rotation errs as much (2.3 degrees either way, seeds 0 to 7). A second count tells ambiguity from failure: "same
+minimum" is a solve that ends within 1 % of the cost that a solve from the truth ends at, or below it.
 """
 
 from __future__ import annotations

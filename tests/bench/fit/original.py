@@ -197,7 +197,7 @@ def run_original(studio: Studio, photo: Photo, steps: int) -> Outcome:
     original = Original(studio, photo, PlainHead(studio.head, start))
     identity = np.zeros(studio.head.columns.identity_count)
     leaves = original.plain.leaves(FitVariables(identity, (start,)))
-    began = time.perf_counter()
+    began = time.process_time()
     camera = torch.optim.Adam(
         [_group(leaves.shift, 1e-3), _group(leaves.turn, 5e-3), _group(leaves.log_focal, 5e-3)]
     )
@@ -219,7 +219,7 @@ def run_original(studio: Studio, photo: Photo, steps: int) -> Outcome:
         drawing = original.draw(leaves) if iteration % REDRAWN == 0 else drawing
         _step(everything, leaves, lambda d=drawing: original.cost(leaves, d))
         original.plain.clamp(leaves)
-    return Outcome(original.plain.variables(leaves), time.perf_counter() - began)
+    return Outcome(original.plain.variables(leaves), time.process_time() - began)
 
 
 def _start(studio: Studio) -> View:

@@ -99,7 +99,7 @@ def miss_of_take(studio: Studio, take: Take, found: FitVariables) -> TakeMiss:
     expressions = np.stack([view.expression for view in found.views])
     true_expressions = np.stack([scene.expression for scene in take.scenes]).astype(np.float64)
     moving = np.argsort(-true_expressions.std(axis=0))[:MOVING]
-    lags = [lag_frames(expressions[:, [k]], true_expressions[:, [k]]) for k in moving]
+    sizes = true_expressions[:, moving].std(axis=0)
     return TakeMiss(
         error_mm=float(np.mean([vertex_error_mm(a, b).mean() for a, b in pairs])),
         scaled_mm=float(np.mean([scaled_error_mm(a, b) for a, b in pairs])),
@@ -109,7 +109,9 @@ def miss_of_take(studio: Studio, take: Take, found: FitVariables) -> TakeMiss:
         # Of a small turn, the matrix moves by its angle in two of three rows and columns: rms sqrt(2 / 9) angle.
         jitter_deg=float(np.degrees(jitter(turns, true_turns) / np.sqrt(2 / 9))),
         jitter_expression=jitter(expressions[:, moving], true_expressions[:, moving]),
-        lag_expression=float(np.mean(lags)),
+        lag_expression=lag_frames(
+            expressions[:, moving] / sizes, true_expressions[:, moving] / sizes
+        ),
         lag_rotation=lag_frames(turns, true_turns),
     )
 
