@@ -56,6 +56,10 @@ def iris(at: Pictured) -> ViewTerm:
     return gaze_term(at.seen, 0.006, 3.0)
 
 
+def eyes_and_lips(at: Pictured) -> ViewTerm:
+    return lids(at).joined(lips(at), iris(at))
+
+
 def silhouette(at: Pictured) -> ViewTerm:
     return silhouette_term(at.backdrop, at.head.surface, 2.0, 3.0, 30.0)
 
@@ -84,10 +88,10 @@ def expression(at: Pictured) -> ViewTerm:
     return expression_prior(at.head, DEFAULT_WEIGHTS)
 
 
-SIGHTS = (uv, normals, landmarks, lids, lips, iris, silhouette, pins)
+SIGHTS = (uv, normals, landmarks, lids, lips, iris, eyes_and_lips, silhouette, pins)
 """What is seen in a picture."""
 PRIORS = (camera, pitch, joints, expression)
-ROBUST = (landmarks, lids, lips, iris, silhouette)
+ROBUST = (landmarks, lids, lips, iris, eyes_and_lips, silhouette)
 """Those whose matrix is exact and whose residuals have a Cauchy kernel of their width."""
 TermOf = Callable[[Pictured], ViewTerm]
 
@@ -229,6 +233,16 @@ def test_single_precision_is_enough(off: Pictured, term_of: TermOf) -> None:
 
     assert cost == pytest.approx(off.cost(term_of(off)), rel=1e-4)
     assert_same_gradient(gradient, off.gradient(term_of(off)), off, 1e-4)
+
+
+def test_joined_relations_cost_and_pull_as_much_as_they_do_alone(off: Pictured) -> None:
+    together, alone = eyes_and_lips(off), (lids(off), lips(off), iris(off))
+
+    assert off.cost(together) == pytest.approx(sum(off.cost(term) for term in alone))
+    assert off.gradient(together) == pytest.approx(sum(off.gradient(term) for term in alone))
+    assert off.matrix(together) == pytest.approx(
+        sum(off.matrix(term) for term in alone), rel=1e-9, abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("term_of", [lids, lips, iris], ids=lambda it: it.__name__)

@@ -43,16 +43,33 @@ class RelativeLandmarks:
     """[N, 2] the weighted sums in the picture."""
     weights: Doubles
     """[N]"""
-    unit_px: float
+    unit_px: Doubles
+    """[N] one standard deviation of each."""
     kernel: float
     """Width of the kernel in sigmas."""
+
+    def joined(self, *others: RelativeLandmarks) -> RelativeLandmarks:
+        """Make one term of several with the same kernel: as many rows, but one pass over the head."""
+        terms = (self, *others)
+        most = max(term.relations.marks.shape[1] for term in terms)
+        wide = [_widened(term.relations, most) for term in terms]
+        return RelativeLandmarks(
+            Relations(
+                np.concatenate([relations.marks for relations in wide]),
+                np.concatenate([relations.mix for relations in wide]),
+            ),
+            np.concatenate([term.seen_px for term in terms]),
+            np.concatenate([term.weights for term in terms]),
+            np.concatenate([term.unit_px for term in terms]),
+            self.kernel,
+        )
 
     def residuals(self, placed: PlacedHead) -> Tensor:
         """[N, 2] in sigmas."""
         points = placed.head.marks.parts
         marks = placed.marks.px[_on(points.template, self.relations.marks)]  # [N, M, 2]
         mixed = (points.tensor(self.relations.mix)[..., None] * marks).sum(1)
-        return (mixed - points.tensor(self.seen_px)) / self.unit_px
+        return (mixed - points.tensor(self.seen_px)) / points.tensor(self.unit_px)[:, None]
 
     def evaluate(self, placed: PlacedHead, widening: float) -> Value:
         """Cost, gradient and Gauss-Newton matrix."""
@@ -62,14 +79,16 @@ class RelativeLandmarks:
         squared = (residuals**2).sum(1)
         weights = trust * cauchy_weight(squared, width)
         index, mix = _on(points.template, self.relations.marks), points.tensor(self.relations.mix)
-        by_relation = (weights / self.unit_px)[:, None] * residuals
+        scale = 1.0 / points.tensor(self.unit_px)
+        by_relation = (weights * scale)[:, None] * residuals
         pulls = (mix[..., None] * by_relation[:, None]).flatten(0, 1)
         by_px = torch.zeros_like(placed.marks.px).index_add_(0, index.flatten(), pulls)
 
         def matrix(shape: bool) -> Doubles:
             used, places = torch.unique(index, return_inverse=True)
-            unit = (torch.eye(2).to(residuals) / self.unit_px).expand(len(used), 2, 2)
-            rows = some_marks(placed.marks, used).rows(unit, shape=shape).combined(places, mix)
+            unit = torch.eye(2).to(residuals).expand(len(used), 2, 2)
+            rows = some_marks(placed.marks, used).rows(unit, shape=shape)
+            rows = rows.combined(places, mix * scale[:, None])
             return rows.normal_matrix(weights[:, None].expand(-1, 2), placed.head.columns)
 
         return Value(float(trust @ cauchy_cost(squared, width)), placed.marks.pull(by_px), matrix)
@@ -89,7 +108,7 @@ def relative_term(
         relations=relations,
         seen_px=np.where(finite[:, None], mixed, 0.0),
         weights=np.where(finite, seen.weights[relations.marks].min(axis=1), 0.0),
-        unit_px=seen.face_height_px * sigma,
+        unit_px=np.full(len(relations.marks), seen.face_height_px * sigma),
         kernel=kernel,
     )
 
@@ -101,6 +120,12 @@ def some_marks(placed: PlacedMarks, index: Tensor) -> PlacedMarks:
     posed = placed.posed.chosen(parts)
     owner = torch.searchsorted(index, marks.owner[parts])
     return PlacedMarks(Marks(posed.points, owner, marks.share[parts], len(index)), posed)
+
+
+def _widened(relations: Relations, width: int) -> Relations:
+    """The same relations with landmarks that count nothing, up to so many each."""
+    rest = ((0, 0), (0, width - relations.marks.shape[1]))
+    return Relations(np.pad(relations.marks, rest, "edge"), np.pad(relations.mix, rest))
 
 
 def _on(like: Tensor, index: Ints) -> Tensor:
