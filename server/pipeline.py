@@ -9,6 +9,7 @@ import numpy as np
 
 from pixel3dmm_blender.wire import (
     CorrectionImpossible,
+    Ints,
     NoFaceFound,
     RefineTrack,
     Tracked,
@@ -78,11 +79,22 @@ def track_clip(request: TrackFace, engine: Engine, job: Job) -> Tracked:
 
     frames = [sighting.index for sighting in sightings if sighting.landmarks is not None]
     clip = FaceClip(observations, np.array(frames, np.int32), sightings[0].fps)
-    solved = Solved(model, fitter, fit_clip(fitter, clip, job.check, progress))
+    found = fit_clip(fitter, clip, job.check, progress)
+    solved = Solved(model, fitter, found.fitted)
+    sightings = only_believed(sightings, clip.frames[found.kept])
     if request.personal_shape > 0:
         solved = personalise(solved, request.personal_shape)
     engine.present = Present(request, solved, sightings)
     return hand_over(request, solved, sightings, engine, job)
+
+
+def only_believed(sightings: tuple[Sighting, ...], frames: Ints) -> tuple[Sighting, ...]:
+    """Take the landmarks from frames that the solver left out: they are bridged and marked as if without a face."""
+    believed = set(frames.tolist())
+    return tuple(
+        sighting if sighting.index in believed else replace(sighting, landmarks=None)
+        for sighting in sightings
+    )
 
 
 def refine_track(request: RefineTrack, engine: Engine, job: Job) -> Tracked:

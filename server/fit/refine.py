@@ -114,7 +114,7 @@ def _refine_photos(
     problem = Problem(
         fitter.head,
         tuple((*own, *view.terms) for own, view in zip(terms, pinned, strict=True)),
-        fitter.person_terms(len(terms)),
+        fitter.person_terms(),
         check=check,
     )
     schedule = fitter.schedule.unwidened()

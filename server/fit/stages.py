@@ -20,8 +20,10 @@ from .start import Correspondences, start_pose
 from .terms.camera import CameraPrior
 from .terms.expression import expression_prior
 from .terms.identity import IdentityPrior
+from .terms.iris import gaze_term
 from .terms.joints import JointPrior
 from .terms.landmarks import landmark_term
+from .terms.lids import LID_PAIRS, LIP_PAIRS, closure_term
 from .terms.normals import DenseNormals
 from .terms.pitch import PitchPrior
 from .terms.scale import scale_gauge
@@ -112,7 +114,7 @@ class Fitter:
         problem = Problem(
             self.head,
             self.views_terms(seen, shared_camera=shared_camera, repeated=repeated),
-            self.person_terms(len(seen), repeated),
+            self.person_terms(repeated),
             shared_camera=shared_camera,
             check=check,
         )
@@ -122,18 +124,15 @@ class Fitter:
         """How often frames of one clip say the same."""
         return max(1.0, frames / self.weights.independent_frames)
 
-    def person_terms(self, views: int, repeated: float = 1.0) -> tuple[PersonTerm, ...]:
+    def person_terms(self, repeated: float = 1.0) -> tuple[PersonTerm, ...]:
         """What is likely of a person, and how large the head is.
 
-        One picture leaves the size to the identity prior. Several would shrink the head together (``terms/scale.py``):
-        they take the average distance between the pupils, if the user does not know the real one. ``repeated`` > 1
-        where pictures repeat each other, as frames of a clip do: the prior then counts for more.
+        The size is the average one, if the user does not know the distance between the pupils (``terms/scale.py``).
+        ``repeated`` > 1 where pictures repeat each other, as frames of a clip do: the prior then counts for more.
         """
         if not self.head.columns.identity_count:
             return ()
         prior = IdentityPrior(self.head.identity_sigma, self.weights.identity * repeated)
-        if views == 1 and not self.pupils_m:
-            return (prior,)
         return (prior, scale_gauge(self.head, self.weights.scale_sigma, self.pupils_m))
 
     def views_terms(
@@ -163,6 +162,10 @@ class Fitter:
             terms.append(JointPrior(weights.joint_sigma_rad))
         if seen.has_landmarks:
             terms.append(landmark_term(seen, weights))
+            kernel = weights.landmark_kernel
+            terms.append(closure_term(seen, LID_PAIRS, weights.lid_sigma, kernel))
+            terms.append(closure_term(seen, LIP_PAIRS, weights.lip_sigma, kernel))
+            terms.append(gaze_term(seen, weights.gaze_sigma, kernel))
         if seen.pixels is not None:
             unit_px = weights.uv_sigma * seen.face_height_px
             share = weights.dense_share * (weights.dense_face_px / seen.face_height_px) ** 2

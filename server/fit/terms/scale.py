@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scale gauge: r = (log d(c) - log d0) / sigma, d: distance between the pupils of the neutral head.
+"""Scale gauge: r = (log size(c) - log size0) / sigma, size: rms distance of marks of the neutral head from their mean.
 
-Pictures do not see scale: a head of 0.8 times the size, as much nearer, looks the same. In a clip that costs the
-identity prior once and saves the expression prior in every frame, so the joint optimum would shrink the head (measured:
-to 0.78). This row says how large the head is: as the model's average, or as the user measured it.
+Pictures do not see scale: a head of 0.8 times the size, as much nearer, looks the same. Priors do: the same face needs
+smaller identity and expression offsets on a smaller head, and what several pictures save on expression outweighs the
+identity prior, so the joint optimum would shrink the head (measured: to 0.78). This row says how large the head is:
+its landmarks together as large as the model's average, or the pupils as far apart as the user measured.
 """
 
 from __future__ import annotations
@@ -22,36 +23,43 @@ RIGHT_PUPIL, LEFT_PUPIL = 468, 473
 
 @dataclass(frozen=True, eq=False)
 class ScaleGauge:
-    """The distance between the pupils is a linear function of identity: d(c) = |offset + basis . c|."""
+    """K marks whose places about their mean are linear in identity: x(c) = offset + basis . c."""
 
     offset: Doubles
-    """[3] metres, of the template."""
+    """[K, 3] metres, of the template."""
     basis: Doubles
-    """[S, 3]"""
+    """[K, 3, S]"""
     wanted_m: float
+    """rms distance of the marks from their mean."""
     sigma: float
-    """Of the logarithm: the share by which the distance may differ."""
+    """Of the logarithm: the share by which the size may differ."""
+
+    def size(self, identity: Doubles) -> float:
+        """Measure a person [S]."""
+        return float(np.sqrt(((self.offset + self.basis @ identity) ** 2).sum(1).mean()))
 
     def evaluate(self, identity: Doubles) -> Value:
         """Cost, gradient [S] and matrix [S, S]."""
-        across = self.offset + identity @ self.basis
-        distance = float(np.linalg.norm(across))
-        residual = np.log(distance / self.wanted_m) / self.sigma
-        jacobian = self.basis @ across / distance**2 / self.sigma
-        return quadratic(np.array([residual]), jacobian[None])
+        places = self.offset + self.basis @ identity
+        squared = float((places**2).sum(1).mean())
+        slope = np.einsum("kc,kcs->s", places, self.basis) / len(places) / squared
+        residual = 0.5 * np.log(squared / self.wanted_m**2) / self.sigma
+        return quadratic(np.array([residual]), slope[None] / self.sigma)
 
 
-def scale_gauge(head: FitHead, sigma: float, wanted_m: float = 0.0) -> ScaleGauge:
-    """The gauge of one head; without a wanted distance that of the template holds."""
+def scale_gauge(head: FitHead, sigma: float, pupils_m: float = 0.0) -> ScaleGauge:
+    """The gauge of one head: by the distance between the pupils where it is known, else by its average size."""
     marks, count = head.marks, head.columns.identity_count
-    pupils = [
-        np.flatnonzero((marks.owner == mark).cpu().numpy()) for mark in (RIGHT_PUPIL, LEFT_PUPIL)
-    ]
-    share = marks.share.cpu().double().numpy()
-    template = marks.parts.template.cpu().double().numpy()
-    basis = marks.parts.basis[..., :count].cpu().double().numpy()
-    right, left = ((share[p] @ template[p], np.tensordot(share[p], basis[p], 1)) for p in pupils)
-    offset = left[0] - right[0]
-    return ScaleGauge(
-        offset, (left[1] - right[1]).T, wanted_m or float(np.linalg.norm(offset)), sigma
-    )
+    chosen = np.array([RIGHT_PUPIL, LEFT_PUPIL]) if pupils_m else np.arange(RIGHT_PUPIL)
+    owner = marks.owner.cpu().numpy()
+    share = marks.share.cpu().double().numpy()[:, None]
+    template = np.zeros((marks.count, 3))
+    basis = np.zeros((marks.count, 3, count))
+    np.add.at(template, owner, share * marks.parts.template.cpu().double().numpy())
+    parts = marks.parts.basis[..., :count].cpu().double().numpy()
+    np.add.at(basis, owner, share[:, None] * parts)
+    template, basis = template[chosen], basis[chosen]
+    gauge = ScaleGauge(template - template.mean(0), basis - basis.mean(0), 1.0, sigma)
+    # Two points lie half their distance from their mean.
+    wanted = 0.5 * pupils_m if pupils_m else gauge.size(np.zeros(count))
+    return ScaleGauge(gauge.offset, gauge.basis, wanted, sigma)
