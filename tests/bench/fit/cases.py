@@ -122,7 +122,7 @@ def photo_problem(fitter: Fitter, seen: Observation) -> Problem:
     return Problem(
         fitter.head,
         fitter.views_terms((seen,), shared_camera=False),
-        fitter.person_terms(1),
+        fitter.person_terms(),
         check=nobody_cancels,
     )
 

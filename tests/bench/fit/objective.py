@@ -22,6 +22,7 @@ from server.fit.weights import TermWeights
 
 from .leaves import Leaves, PlainHead
 
+FACE_MARKS = 468
 Mix = Callable[[Pixels, Tensor], Tensor]
 
 
@@ -91,7 +92,7 @@ class Objective:
         return (unit - self.pixels.normals) / self.weights.normal_sigma
 
     def priors(self, leaves: Leaves) -> Tensor:
-        """[Q] residuals of identity, expression, joints, pitch and focal length."""
+        """[Q] residuals of identity, expression, joints, pitch, focal length and size."""
         weights, e = self.weights, leaves.expression
         to_camera = -self.plain.rotation(leaves)[2]
         across = (to_camera[0].square() + to_camera[2].square()).sqrt()
@@ -105,9 +106,28 @@ class Objective:
                 weights.expression**0.5 * e / self._sigmas[1],
                 (weights.coupling / 2) ** 0.5 * sides,
                 leaves.joints.flatten() / weights.joint_sigma_rad,
-                torch.stack([pitch, stretch]),
+                torch.stack([pitch, stretch, self._size(leaves)]),
             ]
         )
+
+    def _size(self, leaves: Leaves) -> Tensor:
+        """[] by how much the neutral head's landmarks lie farther apart than the average's: log of rms, in sigmas."""
+        template, basis = self._marks
+        now, usual = (
+            (places - places.mean(0)).square().sum(1).mean().log() / 2
+            for places in (template + basis @ leaves.identity, template)
+        )
+        return (now - usual) / self.weights.scale_sigma
+
+    @cached_property
+    def _marks(self) -> tuple[Tensor, Tensor]:
+        """[468, 3] and [468, 3, S] the face's landmarks without irises, summed from their parts."""
+        marks, count = self.plain.head.marks, self.plain.head.columns.identity_count
+        fields = torch.cat([marks.parts.template[..., None], marks.parts.basis[..., :count]], 2)
+        shares = marks.share[:, None, None] * fields
+        places = torch.zeros(marks.count, *fields.shape[1:]).to(fields)
+        places = places.index_add(0, marks.owner, shares)[:FACE_MARKS]
+        return places[..., 0], places[..., 1:]
 
     @cached_property
     def pixels(self) -> Pixels:
