@@ -11,6 +11,7 @@ from pixel3dmm_blender.wire import Bools, Doubles
 
 from ..detect.topology import CHIN, FOREHEAD
 from ..heads.model import Embedding
+from .backdrop import Backdrop
 from .pixels import Pixels
 from .weights import TermWeights
 
@@ -46,6 +47,8 @@ class Observation:
     """[K, 2] where the network sees the points minus where they are; subtracted before the fit."""
     pixels: Pixels | None = None
     """What a dense prior says, where there is one."""
+    backdrop: Backdrop | None = None
+    """Where the picture certainly does not show the person, if a prior says so."""
 
     @property
     def face_height_px(self) -> float:

@@ -205,7 +205,9 @@ class Posed:
         points, chain = self.points, self.chain
         below = points.skin @ points.tensor(points.skeleton.subtree.T)  # [N, J]
         shift = np.einsum("jab,sjb->jas", chain.above - chain.turns, points.skeleton.identity)
-        per_point = (below @ points.tensor(shift.reshape(len(shift), -1))).view(len(moved), 3, -1)
+        per_point = (below @ points.tensor(shift.reshape(len(shift), -1))).view(
+            len(moved), 3, points.columns.identity_count
+        )
         moved[..., : points.columns.identity_count] += torch.bmm(by_head, per_point)
 
     def pull(self, by_camera: Tensor | None, by_head: Tensor | None) -> Doubles:

@@ -27,6 +27,7 @@ from .terms.lids import LID_PAIRS, LIP_PAIRS, closure_term
 from .terms.normals import DenseNormals
 from .terms.pitch import PitchPrior
 from .terms.scale import scale_gauge
+from .terms.silhouette import silhouette_term
 from .terms.uv import DensePoints
 from .variables import FitVariables, View
 from .weights import DEFAULT_SCHEDULE, DEFAULT_WEIGHTS, DENSE_SCHEDULE, Schedule, TermWeights
@@ -163,9 +164,9 @@ class Fitter:
         if seen.has_landmarks:
             terms.append(landmark_term(seen, weights))
             kernel = weights.landmark_kernel
-            terms.append(closure_term(seen, LID_PAIRS, weights.lid_sigma, kernel))
-            terms.append(closure_term(seen, LIP_PAIRS, weights.lip_sigma, kernel))
-            terms.append(gaze_term(seen, weights.gaze_sigma, kernel))
+            lids = closure_term(seen, LID_PAIRS, weights.lid_sigma, kernel)
+            lips = closure_term(seen, LIP_PAIRS, weights.lip_sigma, kernel)
+            terms.append(lids.joined(lips, gaze_term(seen, weights.gaze_sigma, kernel)))
         if seen.pixels is not None:
             unit_px = weights.uv_sigma * seen.face_height_px
             share = weights.dense_share * (weights.dense_face_px / seen.face_height_px) ** 2
@@ -173,6 +174,10 @@ class Fitter:
             terms.append(
                 DenseNormals(seen.pixels, weights.normal_sigma, weights.normal_kernel, share)
             )
+        if seen.backdrop is not None and self.head.surface is not None:
+            unit_px = weights.silhouette_sigma * seen.face_height_px
+            kernel, share = weights.silhouette_kernel, weights.silhouette
+            terms.append(silhouette_term(seen.backdrop, self.head.surface, unit_px, kernel, share))
         return tuple(terms)
 
     def start(self, seen: Observation) -> View:

@@ -50,6 +50,12 @@ class TermWeights:
     """One standard deviation of a pixel's normal: the length of a difference of unit vectors, about 7 degrees."""
     normal_kernel: float = 3.0
     """Width of the Geman-McClure kernel of the normals, in sigmas."""
+    silhouette_sigma: float = 0.008
+    """How far the face may reach into the background, one standard deviation, as a share of the face height."""
+    silhouette_kernel: float = 3.0
+    """Width of the Cauchy kernel of the outline, in sigmas."""
+    silhouette: float = 300.0
+    """How many independent measurements the outline of a face counts for (measured: 300 costs no steps, 1000 does)."""
     dense_share: float = 1 / 150
     """How many independent measurements a pixel counts for: a network's errors are smooth over the picture."""
     dense_face_px: float = 300.0
