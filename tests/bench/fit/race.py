@@ -24,7 +24,7 @@ from .cases import REPORTING, Photo, Studio, draw_photo, photo_problem, solve_fr
 Keep = Callable[[str, Figure], None]
 GOAL_RATIO = 40.0
 THRESHOLDS = (0.05, 0.01, 0.001)
-ADAM_STEPS = 3000
+ADAM_STEPS = 2000
 
 
 @dataclass(frozen=True, eq=False)
