@@ -41,15 +41,24 @@ class Forces:
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """Cost, gradient [P] and, computed when called, Gauss-Newton matrix [P, P] of a term."""
+    """Cost, gradient [P] and, computed when asked for, Gauss-Newton matrix [P, P] of a term."""
 
     cost: float
     direct: Doubles
     """[P] gradient but for what the forces bring."""
-    matrix: Callable[[bool], Doubles]
-    """The argument says whether identity and expression may move; if not, only the pose's part is needed."""
+    add_matrix: Callable[[Doubles, bool], None]
+    """Adds the Gauss-Newton matrix to a matrix [P, P]: in place, since most terms touch a small part of it.
+
+    The second argument says whether identity and expression may move; if not, only the pose's part is needed.
+    """
     forces: Forces | None = None
     """On the surface of the face."""
+
+    def matrix(self, shape: bool) -> Doubles:
+        """The matrix alone, [P, P]."""
+        result = np.zeros((len(self.direct), len(self.direct)))
+        self.add_matrix(result, shape)
+        return result
 
     @cached_property
     def gradient(self) -> Doubles:
@@ -98,13 +107,14 @@ class PairTerm(Protocol):
 def total(values: Sequence[Value]) -> Value:
     """Sum the values of several terms."""
 
-    def matrix(shape: bool) -> Doubles:
-        return np.sum([value.matrix(shape) for value in values], axis=0)
+    def add_matrix(into: Doubles, shape: bool) -> None:
+        for value in values:
+            value.add_matrix(into, shape)
 
     cost = float(sum(value.cost for value in values))
     forces = [value.forces for value in values if value.forces is not None]
     direct = np.sum([value.direct for value in values], axis=0)
-    return Value(cost, direct, matrix, reduce(Forces.joined, forces) if forces else None)
+    return Value(cost, direct, add_matrix, reduce(Forces.joined, forces) if forces else None)
 
 
 def _sum(one: Tensor | None, other: Tensor | None) -> Tensor | None:
@@ -113,10 +123,13 @@ def _sum(one: Tensor | None, other: Tensor | None) -> Tensor | None:
     return one + other
 
 
-def quadratic(residuals: Doubles, jacobian: Doubles) -> Value:
-    """1/2 |r|^2 of residuals [N] with Jacobian [N, P]."""
-    return Value(
-        0.5 * float(residuals @ residuals),
-        jacobian.T @ residuals,
-        lambda _: jacobian.T @ jacobian,
-    )
+def quadratic(residuals: Doubles, jacobian: Doubles, where: slice, count: int) -> Value:
+    """1/2 |r|^2 of residuals [N] with a Jacobian [N, Q] by the columns ``where`` of ``count``."""
+    direct = np.zeros(count)
+    direct[where] = jacobian.T @ residuals
+
+    def add_matrix(into: Doubles, shape: bool) -> None:
+        del shape
+        into[where, where] += jacobian.T @ jacobian
+
+    return Value(0.5 * float(residuals @ residuals), direct, add_matrix)

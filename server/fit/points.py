@@ -86,19 +86,18 @@ class Rows:
             None if self.shape is None else _combine(self.shape, index, weights),
         )
 
-    def normal_matrix(self, weights: Tensor, columns: Columns) -> Doubles:
-        """Sum of w J'J over rows with weights [N, k]: [P, P]; zero where the shape was not asked for."""
+    def add_normal_matrix(self, into: Doubles, weights: Tensor) -> None:
+        """Add the sum of w J'J over rows with weights [N, k] to a matrix [P, P]."""
         root = weights.sqrt()[..., None]
         pose = (self.pose * root).flatten(0, 1)
-        result = np.zeros((columns.count, columns.count))
         split = pose.shape[1]
-        result[:split, :split] = numbers(pose.T @ pose)
+        into[:split, :split] += numbers(pose.T @ pose)
         if self.shape is not None:
             shape = (self.shape * root).flatten(0, 1)
-            result[:split, split:] = numbers(pose.T @ shape)
-            result[split:, :split] = result[:split, split:].T
-            result[split:, split:] = _symmetric_square(shape)
-        return result
+            across = numbers(pose.T @ shape)
+            into[:split, split:] += across
+            into[split:, :split] += across.T
+            _add_symmetric_square(into[split:, split:], shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,15 +257,11 @@ _BLOCKS = 4
 _WORTH_SPLITTING = 256
 
 
-def _symmetric_square(rows: Tensor) -> Doubles:
-    """J'J, only the blocks above the diagonal computed where that pays (a matrix product knows no symmetry)."""
+def _add_symmetric_square(into: Doubles, rows: Tensor) -> None:
+    """Add J'J; only the blocks above the diagonal computed where that pays (a matrix product knows no symmetry)."""
     count = rows.shape[1]
-    if count < _WORTH_SPLITTING:
-        return numbers(rows.T @ rows)
-    result = np.empty((count, count))
-    cuts = np.linspace(0, count, _BLOCKS + 1).astype(int)
-    for start, stop in pairwise(cuts):
+    blocks = _BLOCKS if count >= _WORTH_SPLITTING else 1
+    for start, stop in pairwise(np.linspace(0, count, blocks + 1).astype(int)):
         block = numbers(rows[:, start:stop].T @ rows[:, start:])
-        result[start:stop, start:] = block
-        result[start:, start:stop] = block.T
-    return result
+        into[start:stop, start:] += block
+        into[stop:, start:stop] += block[:, stop - start :].T

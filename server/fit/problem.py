@@ -131,7 +131,7 @@ class State:
         columns, shared, local = self.problem.head.columns, self.problem.shared, self.problem.local
         tip = np.zeros((columns.count, columns.count))
         for value in self.person:
-            tip[columns.identity, columns.identity] += value.matrix(shape)
+            value.add_matrix(tip[columns.identity, columns.identity], shape)
         blocks: list[Block] = []
         for i, value in enumerate(self.views):
             self.problem.check()

@@ -16,7 +16,7 @@ from pixel3dmm_blender.wire import Doubles
 from ..energy import Value, quadratic
 from ..head import PlacedHead
 from ..observation import Focal
-from ..variables import CENTER, FOCAL
+from ..variables import CAMERA
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +32,8 @@ class CameraPrior:
         """Cost, gradient and matrix."""
         del widening
         view = placed.view
-        jacobian = np.zeros((3, placed.head.columns.count))
-        jacobian[0, FOCAL] = 1.0 / self.focal.sigma
-        jacobian[1:, CENTER] = np.eye(2) / self.center_sigma_px
+        scale = 1.0 / np.array([self.focal.sigma, self.center_sigma_px, self.center_sigma_px])
         stretch = np.log(view.focal_px / self.focal.px) / self.focal.sigma
         shift = (view.center_px - self.center_px) / self.center_sigma_px
-        return quadratic(np.array([stretch, *shift]), jacobian)
+        residuals = np.array([stretch, *shift])
+        return quadratic(residuals, np.diag(scale), CAMERA, placed.head.columns.count)

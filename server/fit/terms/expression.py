@@ -49,12 +49,13 @@ class ExpressionPrior:
         pull = self.stiffness @ e
         gradient[columns.expression] = pull + self.l1 * self.one_sided
 
-        def matrix(shape: bool) -> Doubles:
-            result = np.zeros((columns.count, columns.count))
-            result[columns.expression, columns.expression] = self.stiffness
-            return result
+        def add_matrix(into: Doubles, shape: bool) -> None:
+            del shape
+            into[columns.expression, columns.expression] += self.stiffness
 
-        return Value(0.5 * float(e @ pull) + self.l1 * float(e @ self.one_sided), gradient, matrix)
+        return Value(
+            0.5 * float(e @ pull) + self.l1 * float(e @ self.one_sided), gradient, add_matrix
+        )
 
 
 def expression_prior(head: FitHead, weights: TermWeights) -> ExpressionPrior:

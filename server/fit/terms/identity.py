@@ -12,7 +12,7 @@ import numpy as np
 
 from pixel3dmm_blender.wire import Doubles
 
-from ..energy import Value, quadratic
+from ..energy import Value
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,4 +29,10 @@ class IdentityPrior:
         """Cost, gradient [S] and matrix [S, S]."""
         scale = np.sqrt(self.weight) / self.sigma
         away = identity if self.mean is None else identity - self.mean
-        return quadratic(scale * away, np.diag(scale))
+        residuals = scale * away
+
+        def add_matrix(into: Doubles, shape: bool) -> None:
+            del shape
+            into[np.diag_indices(len(scale))] += scale**2
+
+        return Value(0.5 * float(residuals @ residuals), scale * residuals, add_matrix)

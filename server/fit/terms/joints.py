@@ -25,6 +25,5 @@ class JointPrior:
         del widening
         columns = placed.head.columns
         turned = placed.view.joint_rotation[list(columns.joints)].reshape(-1)
-        jacobian = np.zeros((len(turned), columns.count))
-        jacobian[:, columns.joint_columns] = np.eye(len(turned)) / self.sigma_rad
-        return quadratic(turned / self.sigma_rad, jacobian)
+        jacobian = np.eye(len(turned)) / self.sigma_rad
+        return quadratic(turned / self.sigma_rad, jacobian, columns.joint_columns, columns.count)

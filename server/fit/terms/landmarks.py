@@ -49,12 +49,12 @@ class Landmarks:
         weights = trust * cauchy_weight(squared, width)
         gradient = placed.marks.pull(weights[:, None] * residuals / self.unit_px)
 
-        def matrix(shape: bool) -> Doubles:
+        def add_matrix(into: Doubles, shape: bool) -> None:
             by_px = (torch.eye(2).to(residuals) / self.unit_px).expand(len(residuals), 2, 2)
             rows = placed.marks.rows(by_px, shape=shape)
-            return rows.normal_matrix(weights[:, None].expand(-1, 2), placed.head.columns)
+            rows.add_normal_matrix(into, weights[:, None].expand(-1, 2))
 
-        return Value(float(trust @ cauchy_cost(squared, width)), gradient, matrix)
+        return Value(float(trust @ cauchy_cost(squared, width)), gradient, add_matrix)
 
 
 def landmark_term(seen: Observation, weights: TermWeights) -> Landmarks:

@@ -54,18 +54,21 @@ class DenseNormals:
         cost = self.share * float(trust @ geman_mcclure_cost(squared, width))
         forces = Forces(placed.surface.posed, None, placed.surface.pull_normals(sums[:, :3]))
         direct = np.zeros(placed.head.columns.count)
-        return Value(cost, direct, lambda shape: self._matrix(placed, sums[:, 3], shape), forces)
+
+        def add_matrix(into: Doubles, shape: bool) -> None:
+            self._add_matrix(into, placed, sums[:, 3], shape=shape)
+
+        return Value(cost, direct, add_matrix, forces)
 
     @property
     def _known(self) -> Tensor:
         return (self.pixels.normals != 0).any(1).to(self.pixels.trust)
 
-    def _matrix(self, placed: PlacedHead, mass: Tensor, shape: bool) -> Doubles:
-        columns = placed.head.columns
+    def _add_matrix(self, into: Doubles, placed: PlacedHead, mass: Tensor, *, shape: bool) -> None:
         index = torch.nonzero(mass > 0)[:, 0]
         by_normal = tangents(placed.surface.normals[index]) / self.sigma
         rows = placed.surface.normal_rows(by_normal, index, shape=shape)
-        return rows.normal_matrix(mass[index][:, None].expand(-1, 2), columns)
+        rows.add_normal_matrix(into, mass[index][:, None].expand(-1, 2))
 
 
 def tangents(normals: Tensor) -> Tensor:

@@ -32,10 +32,10 @@ class Pins:
         marks = self.marks.placed(placed.identity, placed.view)
         residuals = (marks.px - self.marks.parts.tensor(self.wanted_px)) / self.sigma_px
 
-        def matrix(shape: bool) -> Doubles:
+        def add_matrix(into: Doubles, shape: bool) -> None:
             by_px = (torch.eye(2).to(residuals) / self.sigma_px).expand(len(residuals), 2, 2)
             rows = marks.rows(by_px, shape=shape)
-            return rows.normal_matrix(torch.ones_like(residuals), placed.head.columns)
+            rows.add_normal_matrix(into, torch.ones_like(residuals))
 
         gradient = marks.pull(residuals / self.sigma_px)
-        return Value(0.5 * float((residuals**2).sum()), gradient, matrix)
+        return Value(0.5 * float((residuals**2).sum()), gradient, add_matrix)

@@ -27,10 +27,10 @@ class PitchPrior:
     def evaluate(self, placed: PlacedHead, widening: float) -> Value:
         """Cost, gradient and matrix."""
         del widening
-        jacobian = np.zeros((1, placed.head.columns.count))
-        jacobian[0, ROTATION] = pitch_jacobian(placed.view.rotation) / self.sigma_rad
+        jacobian = pitch_jacobian(placed.view.rotation)[None] / self.sigma_rad
         _, pitch = view_angles(placed.view.rotation)
-        return quadratic(np.array([pitch / self.sigma_rad]), jacobian)
+        residual = np.array([pitch / self.sigma_rad])
+        return quadratic(residual, jacobian, ROTATION, placed.head.columns.count)
 
 
 def pitch_jacobian(rotation: Doubles) -> Doubles:

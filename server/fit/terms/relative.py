@@ -84,14 +84,16 @@ class RelativeLandmarks:
         pulls = (mix[..., None] * by_relation[:, None]).flatten(0, 1)
         by_px = torch.zeros_like(placed.marks.px).index_add_(0, index.flatten(), pulls)
 
-        def matrix(shape: bool) -> Doubles:
+        def add_matrix(into: Doubles, shape: bool) -> None:
             used, places = torch.unique(index, return_inverse=True)
             unit = torch.eye(2).to(residuals).expand(len(used), 2, 2)
             rows = some_marks(placed.marks, used).rows(unit, shape=shape)
             rows = rows.combined(places, mix * scale[:, None])
-            return rows.normal_matrix(weights[:, None].expand(-1, 2), placed.head.columns)
+            rows.add_normal_matrix(into, weights[:, None].expand(-1, 2))
 
-        return Value(float(trust @ cauchy_cost(squared, width)), placed.marks.pull(by_px), matrix)
+        return Value(
+            float(trust @ cauchy_cost(squared, width)), placed.marks.pull(by_px), add_matrix
+        )
 
 
 def relative_term(

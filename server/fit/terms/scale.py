@@ -44,7 +44,8 @@ class ScaleGauge:
         squared = float((places**2).sum(1).mean())
         slope = np.einsum("kc,kcs->s", places, self.basis) / len(places) / squared
         residual = 0.5 * np.log(squared / self.wanted_m**2) / self.sigma
-        return quadratic(np.array([residual]), slope[None] / self.sigma)
+        everything = slice(0, len(identity))
+        return quadratic(np.array([residual]), slope[None] / self.sigma, everything, len(identity))
 
 
 def scale_gauge(head: FitHead, sigma: float, pupils_m: float = 0.0) -> ScaleGauge:

@@ -22,7 +22,7 @@ from ..backdrop import Backdrop
 from ..energy import Forces, Value
 from ..head import PlacedHead
 from ..marks import projection
-from ..points import numbers
+from ..points import Rows, numbers
 from ..robust import cauchy_cost, cauchy_weight
 from ..surface import Surface
 from ..variables import CENTER, FOCAL
@@ -60,11 +60,12 @@ class Silhouette:
         direct[CENTER] = numbers(by_px.sum(0))
         cost = self.share * float(cauchy_cost(squared, width).sum())
 
-        def matrix(shape: bool) -> Doubles:
+        def add_matrix(into: Doubles, shape: bool) -> None:
             index = torch.nonzero(depth > 0)[:, 0]
-            return self._matrix(placed, index, slope[index], weights[index], shape=shape)
+            rows = self._rows(placed, index, slope[index], shape=shape)
+            rows.add_normal_matrix(into, weights[index][:, None])
 
-        return Value(cost, direct, matrix, Forces(posed, by_camera, None))
+        return Value(cost, direct, add_matrix, Forces(posed, by_camera, None))
 
     def depth_at(self, px: Tensor) -> tuple[Tensor, Tensor]:
         """Depth [N] at pixels [N, 2] and its derivative by them [N, 2]."""
@@ -89,19 +90,15 @@ class Silhouette:
     def _from_center(self, placed: PlacedHead, px: Tensor) -> Tensor:
         return px - placed.surface.posed.points.tensor(placed.view.center_px)
 
-    def _matrix(
-        self, placed: PlacedHead, index: Tensor, slope: Tensor, weights: Tensor, *, shape: bool
-    ) -> Doubles:
-        """Sum over the vertices on the background, with one row each: mostly there are none."""
-        if not len(index):
-            return np.zeros((placed.head.columns.count,) * 2)
+    def _rows(self, placed: PlacedHead, index: Tensor, slope: Tensor, *, shape: bool) -> Rows:
+        """One row for each vertex on the background: mostly there are none."""
         posed, view = placed.surface.posed.chosen(index), placed.view
         by_px = slope[:, None] / self.unit_px  # [n, 1, 2]
         rows = posed.rows(by_px @ projection(posed.camera, view.focal_px), shape=shape)
         from_center = view.focal_px * posed.camera[:, :2] / posed.camera[:, 2:]
         rows.pose[..., FOCAL] += (by_px @ from_center[..., None])[..., 0]
         rows.pose[..., CENTER] += by_px
-        return rows.normal_matrix(weights[:, None], placed.head.columns)
+        return rows
 
 
 def silhouette_term(

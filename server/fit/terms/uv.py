@@ -59,7 +59,11 @@ class DensePoints:
         direct[CENTER] = by_px.sum(0).cpu().double().numpy()
         cost = self.share * float(trust @ geman_mcclure_cost(squared, width))
         forces = Forces(placed.surface.posed, sums[:, :3], None)
-        return Value(cost, direct, lambda shape: self._matrix(placed, sums[:, 3], shape), forces)
+
+        def add_matrix(into: Doubles, shape: bool) -> None:
+            self._add_matrix(into, placed, sums[:, 3], shape=shape)
+
+        return Value(cost, direct, add_matrix, forces)
 
     def _from_center(self, placed: PlacedHead, points: Tensor) -> Tensor:
         return placed.view.focal_px * points[:, :2] / points[:, 2:]
@@ -67,12 +71,10 @@ class DensePoints:
     def _wanted(self, placed: PlacedHead) -> Tensor:
         return self.pixels.px - placed.surface.posed.points.tensor(placed.view.center_px)
 
-    def _matrix(self, placed: PlacedHead, mass: Tensor, shape: bool) -> Doubles:
+    def _add_matrix(self, into: Doubles, placed: PlacedHead, mass: Tensor, *, shape: bool) -> None:
         index = torch.nonzero(mass > 0)[:, 0]
-        if not len(index):  # everything is masked or hidden
-            return np.zeros((placed.head.columns.count,) * 2)
         rows = self.vertex_rows(placed, index, shape=shape)
-        return rows.normal_matrix(mass[index][:, None].expand(-1, 2), placed.head.columns)
+        rows.add_normal_matrix(into, mass[index][:, None].expand(-1, 2))
 
     def vertex_rows(self, placed: PlacedHead, index: Tensor, *, shape: bool) -> Rows:
         """Derivatives [n, 2, ...] of the picture of some vertices, in sigmas."""
