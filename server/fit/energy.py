@@ -86,14 +86,13 @@ class PersonTerm(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class PairValue:
-    """A term between two views: cost, gradients [P] by each, and the blocks of its Gauss-Newton matrix [P, P]."""
+    """A term between two views, whose Gauss-Newton matrix ties each variable of one to the same of the other."""
 
     cost: float
     gradients: tuple[Doubles, Doubles]
-    first: Doubles
-    second: Doubles
-    between: Doubles
-    """Rows: the first view; columns: the second."""
+    """[P] by each of the views."""
+    stiffness: Doubles
+    """[P]: diagonal of the matrix of either view; between them stands the negative."""
 
 
 class PairTerm(Protocol):

@@ -40,41 +40,25 @@ class Arrow:
 
     def solve(self, slope: Vector, free: Free, damping: float) -> Vector:
         """Solve for the free variables; the others stay. Damping is Levenberg-Marquardt's, relative to the diagonal."""
-        eliminated = self._eliminate(slope, free, damping)
         tip = masked(self.tip, free.shared, damping)
         right = -slope.shared * free.shared
-        for part in eliminated:
-            tip = tip - part.coupling.T @ part.solved_coupling
-            right = right - part.coupling.T @ part.solved_right
-        shared = solve_positive(tip, right) if len(right) else right
-        views: list[Doubles] = []
-        after: Doubles | None = None
-        for part in reversed(eliminated):
-            step = part.solved_right - part.solved_coupling @ shared
-            if after is not None and part.solved_link is not None:
-                step = step - part.solved_link @ after
-            views.append(step)
-            after = step
-        return Vector(shared, tuple(reversed(views)))
-
-    def _eliminate(self, slope: Vector, free: Free, damping: float) -> list[Eliminated]:
         parts: list[Eliminated] = []
-        before: Eliminated | None = None
         for i, block in enumerate(self.blocks):
             mask = free.views[i]
-            matrix = masked(block.matrix, mask, damping)
             coupling = block.coupling * mask[:, None] * free.shared
-            right = -slope.views[i] * mask
-            if before is not None and before.link is not None:
-                matrix = matrix - before.link.T @ before.link_solved
-                coupling = coupling - before.link.T @ before.solved_coupling
-                right = right - before.link.T @ before.solved_right
+            matrix, own = masked(block.matrix, mask, damping), -slope.views[i] * mask
+            if i and (before := parts[-1]).link is not None:
+                matrix -= before.link.T @ before.solved_link
+                coupling -= before.link.T @ before.solved_coupling
+                own = own - before.link.T @ before.solved_right
             link = None
             if block.link is not None:
                 link = block.link * mask[:, None] * free.views[i + 1]
-            before = eliminate(matrix, coupling, right, link)
-            parts.append(before)
-        return parts
+            part = eliminate(matrix, coupling, own, link)
+            tip -= coupling.T @ part.solved_coupling
+            right -= coupling.T @ part.solved_right
+            parts.append(part)
+        return _substitute(parts, solve_positive(tip, right) if len(right) else right)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,24 +96,14 @@ class Free:
 class Eliminated:
     """One view after its predecessor was folded into it: what was solved with its matrix L."""
 
-    coupling: Doubles
-    """[M, S] C"""
     link: Doubles | None
     """[M, M] B"""
     solved_coupling: Doubles
-    """L^-1 C"""
+    """[M, S] L^-1 C"""
     solved_right: Doubles
     """[M] L^-1 g"""
-    solved_link: Doubles | None
-    """L^-1 B"""
-    matrix: Doubles
-    """[M, M] L"""
-
-    @property
-    def link_solved(self) -> Doubles:
-        """L^-1 B, where there is a link."""
-        assert self.solved_link is not None, "asked only where there is a link"
-        return self.solved_link
+    solved_link: Doubles
+    """[M, M] L^-1 B; [M, 0] where there is no link."""
 
 
 def eliminate(
@@ -139,8 +113,18 @@ def eliminate(
     columns = [coupling, right[:, None]] if link is None else [coupling, right[:, None], link]
     solved = solve_positive(matrix, np.concatenate(columns, 1))
     count = coupling.shape[1]
-    solved_link = None if link is None else solved[:, count + 1 :]
-    return Eliminated(coupling, link, solved[:, :count], solved[:, count], solved_link, matrix)
+    return Eliminated(link, solved[:, :count], solved[:, count], solved[:, count + 1 :])
+
+
+def _substitute(parts: Sequence[Eliminated], shared: Doubles) -> Vector:
+    """Find every view's step from that of what is shared, the last view first."""
+    views: list[Doubles] = []
+    for part in reversed(parts):
+        step = part.solved_right - part.solved_coupling @ shared
+        if part.link is not None:
+            step = step - part.solved_link @ views[-1]
+        views.append(step)
+    return Vector(shared, tuple(reversed(views)))
 
 
 def masked(matrix: Doubles, free: Bools, damping: float) -> Doubles:

@@ -136,14 +136,14 @@ class State:
         for i, value in enumerate(self.views):
             self.problem.check()
             matrix = value.matrix(shape)
-            for before in self.pairs[i - 1] if 0 < i <= len(self.pairs) else ():
-                matrix = matrix + before.second
-            for after in self.pairs[i] if i < len(self.pairs) else ():
-                matrix = matrix + after.first
+            around = self.pairs[i - 1] if 0 < i <= len(self.pairs) else ()
+            around += self.pairs[i] if i < len(self.pairs) else ()
+            for pair in around:
+                matrix[np.diag_indices(columns.count)] += pair.stiffness
             tip += matrix
             blocks.append(Block(matrix[np.ix_(local, local)], matrix[np.ix_(local, shared)]))
         links = [
-            np.sum([value.between for value in values], axis=0)[np.ix_(local, local)]
+            np.diag(-np.sum([value.stiffness for value in values], axis=0)[local])
             for values in self.pairs
         ]
         chain = linked(blocks, links) if links else tuple(blocks)

@@ -134,7 +134,8 @@ class Fitter:
         if not self.head.columns.identity_count:
             return ()
         prior = IdentityPrior(self.head.identity_sigma, self.weights.identity * repeated)
-        return (prior, scale_gauge(self.head, self.weights.scale_sigma, self.pupils_m))
+        sigma = self.weights.scale_sigma / repeated**0.5
+        return (prior, scale_gauge(self.head, sigma, self.pupils_m))
 
     def views_terms(
         self, seen: tuple[Observation, ...], *, shared_camera: bool, repeated: float = 1.0

@@ -68,7 +68,7 @@ class TermWeights:
     """How much an expression of range 0..1 changes in 1/25 s: a blink closes in three frames."""
     smooth_joint_rad: float = 0.1
     """How far a joint turns in 1/25 s."""
-    scale_sigma: float = 0.002
+    scale_sigma: float = 0.001
     """How far the size of the head may be from its gauge, as a share: tight, since nothing else knows it."""
     independent_frames: int = 3
     """A clip's frames repeat each other's errors: for identity and camera they count for at most so many pictures
@@ -128,5 +128,5 @@ class Schedule:
 
 DEFAULT_WEIGHTS = TermWeights()
 DEFAULT_SCHEDULE = Schedule()
-DENSE_SCHEDULE = Schedule(pose_steps=0, widenings=(8.0, 3.0), matrix_age=8)
+DENSE_SCHEDULE = Schedule(pose_steps=0, widenings=(4.0, 2.0), matrix_age=8)
 """For prior maps: robust closed-form start, kernels that open from afar, few matrices (measured, see bench fit)."""

@@ -162,11 +162,14 @@ def test_a_neutral_face_gets_no_expression(
     head: FitHead, identity: Doubles, rng: np.random.Generator
 ) -> None:
     seen = observe(head, identity, make_view(0.1, 0.0, np.zeros(EXPRESSIONS)))
-    noisy = replace(seen, points_px=seen.points_px + rng.normal(size=seen.points_px.shape) * 0.5)
+    noisy = replace(seen, points_px=seen.points_px + rng.normal(size=seen.points_px.shape) * 1.0)
 
-    found = Fitter(head).fit_photos((noisy,), no_check).variables
+    # Lids, lips and irises of a random cloud lie anywhere: rows that trust them to a pixel mean nothing here.
+    weights = replace(DEFAULT_WEIGHTS, lid_sigma=1.0, lip_sigma=1.0, gaze_sigma=1.0)
 
-    assert found.views[0].expression.sum() < 0.2
+    found = Fitter(head, weights=weights).fit_photos((noisy,), no_check).variables
+
+    assert found.views[0].expression.sum() < 0.1
 
 
 def test_a_tenth_of_wild_landmarks_does_not_move_the_pose(

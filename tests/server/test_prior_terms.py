@@ -114,7 +114,8 @@ def test_the_blocks_of_smoothness_are_its_curvature_where_the_face_keeps_still(o
 
     value = term.evaluate_pair(still, still, 2)
 
-    own = (value.first, value.between.T) if moving == 0 else (value.between, value.second)
+    square = np.diag(value.stiffness)
+    own = (square, -square) if moving == 0 else (-square, square)
     found = by_differences(gradients, off)
     found[:, FOCAL] = found[[FOCAL, FOCAL + off.head.columns.count]] = 0.0
     scale = np.abs(found).max()

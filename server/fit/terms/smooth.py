@@ -39,9 +39,8 @@ class Smoothness:
         stiffness = 1.0 / (self.sigma**2 * gap * REFERENCE_FPS / self.fps)  # [P]
         change = self._change(first, second)
         pull = stiffness * change
-        square = np.diag(stiffness)
         gradients = (-_with_focal(pull, first), _with_focal(pull, second))
-        return PairValue(0.5 * float(change @ pull), gradients, square, square, -square)
+        return PairValue(0.5 * float(change @ pull), gradients, stiffness)
 
     def _change(self, first: View, second: View) -> Doubles:
         columns = self.columns
