@@ -42,12 +42,12 @@ class TermWeights:
     pitch trade against each other."""
     joint_sigma_rad: float = 0.35
     """Standard deviation of the joints that may turn, 20 degrees."""
-    uv_sigma: float = 0.008
+    uv_sigma: float = 0.006
     """One standard deviation of a pixel's UV, as a share of the face height in the picture."""
     uv_kernel: float = 3.0
     """Width of the Geman-McClure kernel of the dense points, in sigmas."""
-    normal_sigma: float = 0.12
-    """One standard deviation of a pixel's normal: the length of a difference of unit vectors, about 7 degrees."""
+    normal_sigma: float = 0.15
+    """One standard deviation of a pixel's normal: the length of a difference of unit vectors, about 9 degrees."""
     normal_kernel: float = 3.0
     """Width of the Geman-McClure kernel of the normals, in sigmas."""
     silhouette_sigma: float = 0.008
