@@ -163,6 +163,8 @@ def encode_npz(tracked: Tracked) -> bytes:
     track = tracked.track
     names = ("frames", "identity", "expression", "joint_rotation", "rotation", "transl", "valid")
     measures = ("error_px", "raw_error_px", "face_height_px", "confidence")
+    doubts = ("identity_std", "expression_std", "rotation_std", "transl_std", "focal_std")
+    given = [name for name in doubts if getattr(track, name) is not None]
     stream = io.BytesIO()
     np.savez_compressed(
         stream,
@@ -177,7 +179,8 @@ def encode_npz(tracked: Tracked) -> bytes:
         world_to_camera=track.camera.world_to_camera,
         landmarks_px=tracked.landmarks_px,
         fitted_px=tracked.fitted_px,
-        **{name: getattr(track, name) for name in (*names, *measures)},
+        scale_source=np.array(track.scale_source),
+        **{name: getattr(track, name) for name in (*names, *measures, *given)},
     )
     return stream.getvalue()
 
@@ -193,7 +196,9 @@ def encode_json(tracked: Tracked) -> bytes:
         "provenance": tracked.rig.provenance,
         "camera": _camera(track),
         "fps": track.fps,
+        "scale_source": track.scale_source,
         "identity": _named(track.identity_names, track.identity),
+        "identity_std": _named(track.identity_names, track.identity_std),
         "frames": frames,
         "notes": list(tracked.notes),
         "stages_s": _named(tracked.stages, tracked.stage_s),
@@ -212,6 +217,9 @@ _UNITS = {
     "error": "mean distance between landmarks and head, the network's measured bias subtracted",
     "raw_error": "the same against the landmarks as the network saw them",
     "face_height": "distance between the landmarks at the top of the forehead and the chin",
+    "std": "standard deviation; of rotation and transl: of the head against the camera, along the axes of the world",
+    "focal_std": "share of the focal length",
+    "scale_source": "prior: the size of the head is assumed; user: it was measured",
 }
 
 
@@ -232,7 +240,14 @@ def _frame(track: FaceTrack, index: int) -> dict[str, object]:
             for j, name in enumerate(track.joint_names)
         },
         "expression": _named(track.expression_names, track.expression[index]),
+        "rotation_std": _numbers(_row(track.rotation_std, index)),
+        "transl_std": _numbers(_row(track.transl_std, index)),
+        "expression_std": _named(track.expression_names, _row(track.expression_std, index)),
     }
+
+
+def _row(values: Floats | None, index: int) -> Floats | None:
+    return None if values is None else values[index]
 
 
 def _camera(track: FaceTrack) -> dict[str, object]:
@@ -242,17 +257,20 @@ def _camera(track: FaceTrack) -> dict[str, object]:
         "height_px": camera.height,
         "focal_px": _number(camera.focal_px),
         "focal_source": camera.focal_source,
+        "focal_std": None if track.focal_std is None else _number(track.focal_std),
         "center_px": _numbers(camera.center_px),
         "world_to_camera": [_numbers(row) for row in camera.world_to_camera],
     }
 
 
-def _named(names: tuple[str, ...], values: Floats) -> dict[str, float | None]:
+def _named(names: tuple[str, ...], values: Floats | None) -> dict[str, float | None] | None:
+    if values is None:
+        return None
     return {name: _number(value) for name, value in zip(names, values.tolist(), strict=True)}
 
 
-def _numbers(values: Floats | Doubles) -> list[float | None]:
-    return [_number(value) for value in values.tolist()]
+def _numbers(values: Floats | Doubles | None) -> list[float | None] | None:
+    return None if values is None else [_number(value) for value in values.tolist()]
 
 
 def _number(value: float) -> float | None:

@@ -37,10 +37,12 @@ def hand_over(
         texture=texture,
         landmarks_px=spread_over(valid, seen_px),
         fitted_px=spread_over(valid, fitted_px),
-        notes=write_notes(solved.fitter, solved.fitted, solved.errors_px(), sightings),
+        notes=write_notes(solved, sightings),
         stages=job.stages,
         stage_s=job.stage_s,
         memory_bytes=resident_bytes(),
+        vertex_std_m=solved.vertex_std_m,
+        vertex_confidence=solved.vertex_confidence,
     )
 
 

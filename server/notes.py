@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from pixel3dmm_blender.wire import Doubles
-
 from .fit.observation import FULL_FRAME_MM
 from .fit.stages import HIDDEN_RAD, OBLIQUE_RAD, Fitted, Fitter
 from .heads.view import view_angles
 from .sight import Sighting
+from .solved import Solved
 
 FOCAL_DOUBT = 1.5
 """An assumed focal length may well be off by this factor."""
@@ -21,18 +20,10 @@ POOR_FIT = 0.02
 """Share of the face height; good fits reach 0.6 to 1 % (measured)."""
 
 
-def write_notes(
-    fitter: Fitter, fitted: Fitted, errors_px: Doubles, sightings: tuple[Sighting, ...]
-) -> tuple[str, ...]:
-    """Say what was assumed, what is uncertain, and what was left out.
-
-    Args:
-        fitter: the solver.
-        fitted: what it found in the N frames with a face.
-        errors_px: [N] mean landmark error of these.
-        sightings: all frames.
-    """
-    notes = [_focal_note(fitter, fitted)]
+def write_notes(solved: Solved, sightings: tuple[Sighting, ...]) -> tuple[str, ...]:
+    """Say what was assumed, what is uncertain, and what was left out, of all frames of some footage."""
+    fitted, errors_px = solved.fitted, solved.errors_px()
+    notes = [_focal_note(solved), _size_note(solved)]
     error = float(
         np.mean([px / seen.face_height_px for px, seen in zip(errors_px, fitted.seen, strict=True)])
     )
@@ -55,16 +46,28 @@ def write_notes(
     return tuple(notes)
 
 
-def _focal_note(fitter: Fitter, fitted: Fitted) -> str:
-    seen, view = fitted.seen[0], fitted.variables.views[0]
+def _focal_note(solved: Solved) -> str:
+    seen, view = solved.fitted.seen[0], solved.fitted.variables.views[0]
     millimetres = view.focal_px / max(seen.width, seen.height) * FULL_FRAME_MM
-    if seen.focal.source != "prior":
-        return f"The focal length, {millimetres:.0f} mm (35 mm equivalent), comes from {_SAID_BY[seen.focal.source]}."
-    doubt_deg = pitch_doubt_deg(fitter, fitted)
-    note = f"The focal length is assumed, {millimetres:.0f} mm (35 mm equivalent)"
+    focal = f"{millimetres:.0f} mm (35 mm equivalent)"
+    source = solved.focal_source
+    if source == "frames":
+        share = solved.deviation.focal[0]
+        return f"The focal length, {focal} ± {share:.0%}, was found from the frames together."
+    if source != "prior":
+        return f"The focal length, {focal}, comes from {_SAID_BY[source]}."
+    doubt_deg = pitch_doubt_deg(solved.fitter, solved.fitted)
+    note = f"The focal length is assumed, {focal}"
     if doubt_deg > PITCH_WORTH_SAYING_DEG:
         note += f"; with another one the head's pitch differs by up to {doubt_deg:.0f}°"
     return note + ". If you know the real one, give it."
+
+
+def _size_note(solved: Solved) -> str:
+    pupils = f"pupils {1000.0 * solved.pupils_m:.0f} mm apart"
+    if solved.scale_source == "user":
+        return f"The size of the head comes from you: {pupils}."
+    return f"The size of the head is assumed: {pupils}. Pictures do not show it."
 
 
 def pitch_doubt_deg(fitter: Fitter, fitted: Fitted) -> float:

@@ -110,7 +110,7 @@ def refine_track(request: RefineTrack, engine: Engine, job: Job) -> Tracked:
     fitted = refine(
         solved.fitter, solved.model, solved.fitted, corrections, present.timing, job.check
     )
-    solved = replace(solved, fitted=fitted)
+    solved = solved.refined(fitted)
     engine.present = replace(present, solved=solved)
     silent = replace(present.request, texture_size=0)
     return hand_over(silent, solved, present.sightings, engine, job)

@@ -24,6 +24,9 @@ def make_track(solved: Solved, sightings: tuple[Sighting, ...], valid: Bools) ->
     views = fitted.variables.views
     moves = np.stack([_move_in_world(view, views[0]) for view in views])  # [N, 2, 3]
     bridged = bridge(valid, moves)
+    deviation = solved.deviation
+    to_world = np.kron(np.eye(2), views[0].rotation.T)  # rotation and translation alike
+    poses = np.sqrt(np.diagonal(to_world @ deviation.pose_covariance @ to_world.T, 0, 1, 2))
     return FaceTrack(
         head=model.name,
         frames=np.array([sighting.index for sighting in sightings], np.int32),
@@ -42,6 +45,12 @@ def make_track(solved: Solved, sightings: tuple[Sighting, ...], valid: Bools) ->
         face_height_px=spread_over(valid, np.array([seen.face_height_px for seen in fitted.seen])),
         confidence=spread_over(valid, _confidence(sightings, views), 0.0),
         fps=sightings[0].fps,
+        scale_source=solved.scale_source,
+        focal_std=float(deviation.focal[0]),
+        identity_std=deviation.identity.astype(np.float32),
+        expression_std=spread_over(valid, deviation.expression),
+        rotation_std=spread_over(valid, poses[:, :3]),
+        transl_std=spread_over(valid, poses[:, 3:]),
     )
 
 

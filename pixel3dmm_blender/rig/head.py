@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HeadRig -> mesh object: faces, UV maps, material slots, vertex groups, provenance."""
+"""HeadRig -> mesh object: faces, UV maps, material slots, vertex groups, confidence, provenance."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ REGION: Final = "region_"
 """Before the names of regions, whose own names may equal a bone's (eye_L)."""
 UV: Final = "uv_"
 """Before the names of UV maps: the viewport would read a vertex group (head) in place of its namesake."""
+CONFIDENCE: Final = "confidence"
+"""Attribute of the points, 0..1: how much the pictures told about them."""
 _WEIGHTLESS: Final = 1e-6
 
 
@@ -41,6 +43,12 @@ def build_head(
         owner["pixel3dmm_licence"] = rig.licence
         owner["pixel3dmm_provenance"] = rig.provenance
     return head
+
+
+def show_confidence(head: bpy.types.Object, confidence: Floats) -> None:
+    """Store [V] how much the pictures told about each vertex, for materials, geometry nodes and the spreadsheet."""
+    attribute = head.data.attributes.new(CONFIDENCE, "FLOAT", "POINT")
+    attribute.data.foreach_set("value", confidence)
 
 
 def fill_group(head: bpy.types.Object, name: str, weights: Floats) -> None:

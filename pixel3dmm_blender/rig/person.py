@@ -23,7 +23,7 @@ from .animate import key_track
 from .armature import bind, build_armature, set_pose
 from .camera import add_plate, build_camera, fit_render
 from .find import Role, free_name, has_people, stamp
-from .head import build_head
+from .head import build_head, show_confidence
 from .materials import Skin, build_materials
 from .place import find_free_place
 from .shape_keys import build_keys, set_keys, widen_sliders
@@ -60,6 +60,8 @@ def _build(
         tracked.rig, f"{collection.name} Head", build_materials(tracked.rig, collection.name, skin)
     )
     collection.objects.link(head)
+    if tracked.vertex_confidence is not None:
+        show_confidence(head, tracked.vertex_confidence)
     build_keys(head, tracked.rig)
     bind(head, rig)
     _smooth_surface(head)

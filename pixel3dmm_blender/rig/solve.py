@@ -24,6 +24,7 @@ def store_solve(rig: bpy.types.Object, tracked: Tracked) -> None:
     # A float, for Blender's own integers end at 2 GiB.
     rig["pixel3dmm_engine_bytes"] = float(tracked.memory_bytes)
     rig["pixel3dmm_notes"] = "\n".join(tracked.notes)
+    _store_doubts(rig, tracked)
     camera = track.camera
     rig[SOLVE] = {
         "frames": track.frames.tolist(),
@@ -42,7 +43,34 @@ def store_solve(rig: bpy.types.Object, tracked: Tracked) -> None:
             "world_to_camera": camera.world_to_camera.ravel().tolist(),
             "focal_source": camera.focal_source,
         },
+        "scale_source": track.scale_source,
     }
+
+
+def describe_doubts(rig: bpy.types.Object) -> str:
+    """Say how sure the solve is, in one line; empty where the engine did not say."""
+    doubts = [
+        f"{name} ± {rig[key]:{precision}}{unit}"
+        for name, key, precision, unit in _DOUBTS
+        if key in rig
+    ]
+    return f"Uncertainty: {', '.join(doubts)}" if doubts else ""
+
+
+_DOUBTS: Final = (
+    ("identity", "pixel3dmm_identity_std_mm", ".1f", " mm"),
+    ("pose", "pixel3dmm_pose_std_deg", ".1f", "°"),
+    ("focal length", "pixel3dmm_focal_std_percent", ".0f", " %"),
+)
+
+
+def _store_doubts(rig: bpy.types.Object, tracked: Tracked) -> None:
+    focal = tracked.track.focal_std
+    percent = None if focal is None else 100.0 * focal
+    doubts = (tracked.face_std_mm(), tracked.track.rotation_std_deg(), percent)
+    for (_, key, _, _), value in zip(_DOUBTS, doubts, strict=True):
+        if value is not None:
+            rig[key] = value
 
 
 def _columns(names: tuple[str, ...], values: Floats) -> dict[str, list[float]]:

@@ -9,6 +9,7 @@ import blf
 import bpy
 
 from ..rig.find import Role, part_of, person_of
+from ..rig.solve import describe_doubts
 from ..wire import Cancelled
 from . import engine, jobs, reports
 
@@ -75,7 +76,7 @@ class PIXEL3DMM_PT_result(_Sidebar, bpy.types.Panel):
         return bool(person_of(context.active_object))
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Show error, time, head, notes and licence."""
+        """Show error, doubts, time, head, notes and licence."""
         rig = part_of(context.scene, person_of(context.active_object), Role.RIG)
         if rig is None:
             return
@@ -83,6 +84,9 @@ class PIXEL3DMM_PT_result(_Sidebar, bpy.types.Panel):
         error_px, percent = float(rig["pixel3dmm_error_px"]), float(rig["pixel3dmm_error_percent"])
         error = f"Error {error_px:.2f} px, {percent:.2f} % of face height"
         _draw_lines(column, context, error, "TRACKER")
+        doubts = describe_doubts(rig)
+        if doubts:
+            _draw_lines(column, context, doubts, "QUESTION")
         seconds = float(rig.get("pixel3dmm_seconds", 0.0))
         column.label(text=f"{seconds:.1f} s, head: {rig['pixel3dmm_head']}", icon="TIME")
         if rig["pixel3dmm_notes"]:

@@ -27,7 +27,7 @@ class Camera(Record):
     world_to_camera: Annotated[Doubles, "4 4"]
     """Rigid: rotation and translation in metres."""
     focal_source: str = "prior"
-    """Where the focal length came from: "exif", "user" or "prior"."""
+    """Where the focal length came from: "exif", "user", "frames" (those of a clip show it together) or "prior"."""
 
     def to_camera(self, points_world: Doubles) -> Doubles:
         """Bring world points [..., 3] into the camera frame."""

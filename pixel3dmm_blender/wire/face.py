@@ -48,6 +48,18 @@ class FaceTrack(Record):
     """0..1."""
     fps: float = 0.0
     """Frames per second of the footage; 0 for a photo."""
+    scale_source: str = "prior"
+    """Where the size of the head came from: "prior" (assumed: heads are about this large) or "user"."""
+    focal_std: float | None = None
+    """Standard deviation of the focal length, as a share of it. None, here and below: the engine does not say."""
+    identity_std: Annotated[Floats, "S"] | None = None
+    """Standard deviations of the components."""
+    expression_std: Annotated[Floats, "T E"] | None = None
+    """NaN in invalid frames, as in the fields below; 0 for what the solver leaves alone."""
+    rotation_std: Annotated[Floats, "T 3"] | None = None
+    """Radians, about the axes of the world; of the head against the camera."""
+    transl_std: Annotated[Floats, "T 3"] | None = None
+    """Metres, along the axes of the world; of the head against the camera."""
 
     def mean_error_px(self) -> float:
         """Average the error over the valid frames; 0 if there are none."""
@@ -60,6 +72,13 @@ class FaceTrack(Record):
     def mean_raw_error_percent(self) -> float:
         """The same against the landmarks just as the network saw them."""
         return _percent(self.raw_error_px, self)
+
+    def rotation_std_deg(self) -> float | None:
+        """By how many degrees the head may be turned wrongly, root mean square over the valid frames."""
+        if self.rotation_std is None or not self.valid.any():
+            return None
+        angles = np.sqrt((self.rotation_std[self.valid].astype(np.float64) ** 2).sum(axis=1))
+        return float(np.degrees(np.sqrt((angles**2).mean())))
 
 
 def _percent(errors_px: Floats, track: FaceTrack) -> float:

@@ -23,7 +23,7 @@ from .record import Record
 from .replies import Fault, Progress, Ready, Tracked
 from .requests import Cancel, Hello, RefineTrack, TrackFace
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAGIC = b"P3DM"
 HEADER_LIMIT = 16 * 1024**2
 PAYLOAD_LIMIT = 1024**3

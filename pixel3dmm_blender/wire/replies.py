@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
+
+import numpy as np
 
 from .face import FaceTrack
 from .faults import FaultCode
 from .head import HeadRig, Texture
 from .record import Floats, Record
+
+_FACE: Final = "face"
+"""Group of the rig that every head has."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -58,6 +63,17 @@ class Tracked(Record):
     """How long each stage took."""
     memory_bytes: int
     """Resident memory of the engine at the end of the request."""
+    vertex_std_m: Annotated[Floats, "V"] | None = None
+    """How far each vertex of the rig's neutral head may be off, metres, standard deviation; None: not said."""
+    vertex_confidence: Annotated[Floats, "V"] | None = None
+    """0..1 how much the pictures told about it: 1 - vertex_std_m / what it is for a person nobody has seen."""
+
+    def face_std_mm(self) -> float | None:
+        """Average by how many millimetres the vertices of the face may be off."""
+        if self.vertex_std_m is None or _FACE not in self.rig.group_names:
+            return None
+        face = self.rig.groups[self.rig.group_names.index(_FACE)].astype(np.float64)
+        return 1000.0 * float(face @ self.vertex_std_m) / max(float(face.sum()), 1e-9)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

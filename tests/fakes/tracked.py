@@ -7,6 +7,8 @@ landmark is does not matter here: the error is made up, the geometry is exact.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -37,7 +39,7 @@ def make_tracked(
     """Make a reply with non-zero keys and bone turns, and an off-centre principal point."""
     rig = make_rig()
     return Tracked(
-        track=make_track(width, height, frame_count),
+        track=with_doubts(make_track(width, height, frame_count)),
         rig=rig,
         texture=make_texture(texture_size) if has_texture else None,
         landmarks_px=np.full((frame_count, 3, 2), 100.0, np.float32),
@@ -46,6 +48,8 @@ def make_tracked(
         stages=("Finding the face", "Fitting the head"),
         stage_s=np.array([0.1, 0.2], np.float32),
         memory_bytes=300 * 1024**2,
+        vertex_std_m=np.linspace(0.001, 0.003, len(rig.neutral), dtype=np.float32),
+        vertex_confidence=np.linspace(0.9, 0.1, len(rig.neutral), dtype=np.float32),
     )
 
 
@@ -120,6 +124,18 @@ def make_track(width: int, height: int, frame_count: int) -> FaceTrack:
         face_height_px=np.full(frame_count, 200.0, np.float32),
         confidence=np.ones(frame_count, np.float32),
         fps=25.0 if frame_count > 1 else 0.0,
+    )
+
+
+def with_doubts(track: FaceTrack) -> FaceTrack:
+    """Say how sure the same track is."""
+    return replace(
+        track,
+        focal_std=0.12,
+        identity_std=np.full(track.identity.shape, 0.5, np.float32),
+        expression_std=np.full(track.expression.shape, 0.1, np.float32),
+        rotation_std=np.full(track.rotation.shape, 0.02, np.float32),
+        transl_std=np.full(track.transl.shape, 0.004, np.float32),
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,12 @@ def make_tracked(model, frames=1, texture=True):
         face_height_px=np.full(frames, 200, np.float32),
         confidence=np.ones(frames, np.float32),
         fps=25.0 if frames > 1 else 0.0,
+        scale_source="user",
+        focal_std=0.125,
+        identity_std=random.uniform(0, 1, len(model.identity_names)).astype(np.float32),
+        expression_std=random.uniform(0, 0.2, (frames, count)).astype(np.float32),
+        rotation_std=np.full((frames, 3), 0.02, np.float32),
+        transl_std=np.full((frames, 3), 0.01, np.float32),
     )
     pixels = random.integers(0, 255, (8, 8, 4)).astype(np.uint8)
     return Tracked(
@@ -170,6 +177,26 @@ def test_the_json_says_its_units_and_names_every_weight(model, tmp_path):
     assert story["notes"] == ["The focal length is assumed."]
 
 
+def test_the_json_says_how_sure_it_is_or_nothing(model, tmp_path):
+    tracked = make_tracked(model)
+    track = tracked.track
+    silent = replace(tracked, track=replace(track, focal_std=None, expression_std=None))
+
+    for name, said in (("sure", tracked), ("silent", silent)):
+        export.write_photo(tmp_path / name, said, tracked.rig.neutral, OVERLAY)
+
+    sure, silent = (
+        json.loads((tmp_path / name / "track.json").read_text()) for name in ("sure", "silent")
+    )
+    assert sure["scale_source"] == "user"
+    assert sure["camera"]["focal_std"] == 0.125
+    assert list(sure["identity_std"].values()) == pytest.approx(track.identity_std.tolist())
+    assert sure["frames"][0]["rotation_std"] == pytest.approx([0.02] * 3)
+    assert tuple(sure["frames"][0]["expression_std"]) == model.expression_names
+    assert silent["camera"]["focal_std"] is None
+    assert silent["frames"][0]["expression_std"] is None
+
+
 def test_a_clip_comes_back_from_its_npz_without_pickle(model, tmp_path):
     tracked = make_tracked(model, frames=3)
 
@@ -182,6 +209,8 @@ def test_a_clip_comes_back_from_its_npz_without_pickle(model, tmp_path):
         assert tuple(file["expression_names"].tolist()) == track.expression_names
         assert np.array_equal(file["world_to_camera"], track.camera.world_to_camera)
         assert np.array_equal(file["landmarks_px"], tracked.landmarks_px)
+        assert np.array_equal(file["rotation_std"], track.rotation_std)
+        assert float(file["focal_std"]) == track.focal_std
     assert not (tmp_path / "meshes").exists()
 
 

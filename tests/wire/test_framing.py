@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import json
 import struct
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -69,6 +69,12 @@ def make_track() -> FaceTrack:
         face_height_px=np.array([300.0, 300.0]),
         confidence=np.array([1.0, 0.0]),
         fps=25.0,
+        scale_source="user",
+        focal_std=0.125,
+        identity_std=np.array([0.25]),
+        expression_std=np.array([[0.1, 0.0], [np.nan, np.nan]]),
+        rotation_std=np.array([[0.03, 0.0, 0.04], [np.nan] * 3]),
+        transl_std=np.array([[0.001, 0.002, 0.05], [np.nan] * 3]),
     )
 
 
@@ -113,6 +119,8 @@ def make_tracked() -> Tracked:
         stages=("Reading", "Fitting"),
         stage_s=np.array([0.1, 0.2]),
         memory_bytes=123,
+        vertex_std_m=np.array([0.001, 0.002, 0.003, 0.006]),
+        vertex_confidence=np.array([0.9, 0.5, 0.25, 0.0]),
     )
 
 
@@ -236,6 +244,27 @@ def test_an_unknown_field_is_refused_by_name() -> None:
 
     with pytest.raises(StreamCorrupt, match="unknown field colour"):
         read_message(io.BytesIO(struct.pack("<4sIQ", b"P3DM", len(changed), 0) + changed))
+
+
+def test_doubts_are_summed_up_over_what_was_seen() -> None:
+    tracked = make_tracked()
+    silent = replace(tracked, vertex_std_m=None)
+    unseen = replace(tracked.track, valid=np.zeros(2, bool))
+
+    assert tracked.track.rotation_std_deg() == pytest.approx(np.degrees(0.05))
+    assert tracked.face_std_mm() == pytest.approx(3.0)
+    assert silent.face_std_mm() is None
+    assert unseen.rotation_std_deg() is None
+
+
+def test_an_engine_that_says_nothing_of_its_doubts_is_understood() -> None:
+    doubts = ("focal_std", "identity_std", "expression_std", "rotation_std", "transl_std")
+    track = replace(make_track(), **dict.fromkeys(doubts))
+    tracked = replace(make_tracked(), track=track, vertex_std_m=None, vertex_confidence=None)
+
+    back = read_message(io.BytesIO(as_bytes(tracked)))
+
+    assert_same(back.record, tracked)
 
 
 def as_bytes(record: Record, number: int = 1) -> bytes:
