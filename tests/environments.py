@@ -43,7 +43,9 @@ def child_environment(blender: str = "none") -> dict[str, str]:
         "BLENDER_USER_RESOURCES": str(ENVIRONMENTS / f"blender-{blender}-user"),
         "PYTHONUTF8": "1",
     }
-    return {**launch.clean_environment(os.environ), **places, **settings}
+    # As the engine does for itself (``server/__init__.py``), for scripts that load numpy before it.
+    threads = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
+    return {**launch.clean_environment(os.environ), **places, **settings, **threads}
 
 
 def make_engine(torch_index: str = "") -> None:
