@@ -26,7 +26,7 @@ from tests.fakes.cloud import EXPRESSIONS, LANDMARKS, SHAPES, make_cloud_head
 
 CENTER_PX = np.array([400.0, 300.0])
 FOCAL_PX = 1600.0
-SMILE = np.array([0.6, 0.6, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0])
+SMILE = np.array([0.7, 0.7, 0.0, 0.6, 0.0, 0.0, 0.0, 0.0])
 NEUTRAL = np.zeros(EXPRESSIONS)
 # Lids, lips and irises of a random cloud lie anywhere: rows that trust them to a pixel mean nothing here.
 WEIGHTS = replace(DEFAULT_WEIGHTS, lid_sigma=1.0, lip_sigma=1.0, gaze_sigma=1.0)
