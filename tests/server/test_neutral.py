@@ -115,7 +115,9 @@ def solve_photos(
     fitter = Fitter(head, weights=WEIGHTS)
     terms = tuple(
         tuple(
-            paid_in_part(term, shares) if isinstance(term, ExpressionPrior) else term
+            paid_in_part(replace(term, l1=10.0, weight=np.ones(EXPRESSIONS)), shares)
+            if isinstance(term, ExpressionPrior)
+            else term
             for term in view
         )
         for view in fitter.views_terms(seen, shared_camera=False)
