@@ -72,6 +72,7 @@ def fit_clip(
 ) -> FittedClip:
     """Solve a clip of N >= 1 frames that show the face. ``progress`` is told the share that is done."""
     person = fit_person(fitter, clip, check)
+    fitter = fitter.steadied(person.variables.views, shared_camera=True)
     progress(_KEYS_SHARE)
 
     def online(share: float) -> None:

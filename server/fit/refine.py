@@ -107,6 +107,7 @@ def refine(
 def _refine_photos(
     fitter: Fitter, model: HeadModel, present: Fitted, corrections: Corrections, check: Check
 ) -> Fitted:
+    fitter = fitter.steadied(present.variables.views, shared_camera=False)
     anchors = anchored(fitter, model, present, corrections)
     pinned = [pinned_view(anchors, present, i) for i in range(len(present.seen))]
     seen = tuple(view.seen for view in pinned)

@@ -13,10 +13,12 @@ from ..heads.model import ViewCalibration
 from ..heads.view import calibration_offsets, view_angles, view_roll
 from .energy import PersonTerm, ViewTerm
 from .head import FitHead
+from .neutral import IdentityGuess
 from .observation import Observation
 from .problem import Check, Problem
 from .solver import EVERYTHING, EXPRESSION_AND_POSE, POSE_ONLY, Freedom, Solution, solve
 from .start import Correspondences, start_pose
+from .steady import hopeful_shares, paid_in_part, steady_shares
 from .terms.camera import CameraPrior
 from .terms.expression import expression_prior
 from .terms.identity import IdentityPrior
@@ -56,6 +58,10 @@ class Fitter:
     schedule: Schedule = DEFAULT_SCHEDULE
     pupils_m: float = 0.0
     """Distance between the pupils, where the user measured it, metres; 0: unknown."""
+    shares: Doubles | None = None
+    """[E] of the expression prior that each view pays (``steady.py``); None: all of it."""
+    guess: IdentityGuess | None = None
+    """What somebody else says of the person."""
 
     def fit_photos(
         self, seen: tuple[Observation, ...], check: Check, *, shared_camera: bool = False
@@ -66,21 +72,36 @@ class Fitter:
         """
 
         def solver(
-            seen: tuple[Observation, ...], start: FitVariables, freedom: Freedom
+            fitter: Fitter, seen: tuple[Observation, ...], start: FitVariables, freedom: Freedom
         ) -> Solution:
-            return self._solve(seen, start, freedom, check, shared_camera=shared_camera)
+            return fitter._solve(seen, start, freedom, check, shared_camera=shared_camera)
 
         views = tuple(self.start(observation) for observation in seen)
         variables = FitVariables(np.zeros(self.head.columns.identity_count), views)
         if self.schedule.pose_steps:
-            variables = solver(seen, variables, POSE_ONLY).variables
+            variables = solver(self, seen, variables, POSE_ONLY).variables
         seen = doubted(seen, variables)
         solution: Solution | None = None
-        for _ in range(self.schedule.calibrations if self.calibration else 1):
+        fitter = self.hopeful(len(seen), shared_camera=shared_camera)
+        for _ in range(self.schedule.calibrations if self.calibration or len(seen) > 1 else 1):
             seen = self.calibrated(seen, variables)
-            solution = solver(seen, variables, EVERYTHING)
+            solution = solver(fitter, seen, variables, EVERYTHING)
             variables = solution.variables
+            fitter = self.steadied(variables.views, shared_camera=shared_camera)
         return Fitted(variables, seen, solution)
+
+    def hopeful(self, views: int, *, shared_camera: bool) -> Fitter:
+        """The same for so many views of which nothing is known yet: as if all showed the same expression."""
+        pictures = self._pictures(views, shared_camera=shared_camera)
+        return replace(self, shares=hopeful_shares(self.head, pictures))
+
+    def steadied(self, views: tuple[View, ...], *, shared_camera: bool) -> Fitter:
+        """The same for views like these: what all of them show is paid for once."""
+        pictures = self._pictures(len(views), shared_camera=shared_camera)
+        return replace(self, shares=steady_shares(self.head, views, pictures))
+
+    def _pictures(self, views: int, *, shared_camera: bool) -> float:
+        return views / (self.repeated(views) if shared_camera else 1.0)
 
     def fit_expression(
         self, identity: Doubles, view: View, seen: Observation, check: Check
@@ -135,7 +156,8 @@ class Fitter:
             return ()
         prior = IdentityPrior(self.head.identity_sigma, self.weights.identity * repeated)
         sigma = self.weights.scale_sigma / repeated**0.5
-        return (prior, scale_gauge(self.head, sigma, self.pupils_m))
+        gauge = scale_gauge(self.head, sigma, self.pupils_m)
+        return (prior, gauge) if self.guess is None else (prior, self.guess.prior(repeated), gauge)
 
     def views_terms(
         self, seen: tuple[Observation, ...], *, shared_camera: bool, repeated: float = 1.0
@@ -157,7 +179,7 @@ class Fitter:
         """All that one picture says of the face, and what is likely of any."""
         weights = self.weights
         terms: list[ViewTerm] = [
-            expression_prior(self.head, weights),
+            paid_in_part(expression_prior(self.head, weights), self.shares),
             PitchPrior(weights.pitch_sigma_rad),
         ]
         if self.head.columns.joints:

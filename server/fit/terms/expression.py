@@ -29,7 +29,8 @@ class ExpressionPrior:
     """[E] 1 where a component cannot be negative."""
     mirror: tuple[int, ...]
     """[E]"""
-    weight: float
+    weight: Doubles
+    """[E] of the square."""
     l1: float
     coupling: float
 
@@ -60,11 +61,12 @@ class ExpressionPrior:
 
 def expression_prior(head: FitHead, weights: TermWeights) -> ExpressionPrior:
     """The prior of one head."""
+    one_sided = (head.bounds.expression[:, 0] >= 0).astype(np.float64)
     return ExpressionPrior(
         sigma=head.expression_sigma,
-        one_sided=(head.bounds.expression[:, 0] >= 0).astype(np.float64),
+        one_sided=one_sided,
         mirror=head.mirror,
-        weight=weights.expression,
+        weight=weights.expression * np.where(one_sided > 0, weights.expression_one_sided, 1.0),
         l1=weights.expression_l1,
         coupling=weights.coupling,
     )
