@@ -11,9 +11,7 @@ from pixel3dmm_blender.wire import Doubles
 def rotations_from_vectors(vectors: Doubles) -> Doubles:
     """Axis-angle vectors [N, 3] -> rotation matrices [N, 3, 3] (Rodrigues)."""
     angle = np.linalg.norm(vectors, axis=1)[:, None, None]
-    x, y, z = vectors.T
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
+    cross = _cross_matrices(vectors)
     # sin(a)/a and (1 - cos(a))/a^2, both smooth at 0.
     first = np.sinc(angle / np.pi)
     second = 0.5 * np.sinc(0.5 * angle / np.pi) ** 2
@@ -51,12 +49,19 @@ def vector_from_rotation(rotation: Doubles) -> Doubles:
     return quaternion[1:] / sine * 2 * np.arctan2(sine, quaternion[0])
 
 
-def left_jacobian(vector: Doubles) -> Doubles:
-    """Find J [3, 3] with exp(v + d) = exp(J d) exp(v) to first order in d, v axis-angle [3] (Sola 2018, eq. 145)."""
-    angle = float(np.linalg.norm(vector))
-    x, y, z = vector
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+def left_jacobians(vectors: Doubles) -> Doubles:
+    """Find J [N, 3, 3] with exp(v + d) = exp(J d) exp(v) to first order in d, v axis-angle [N, 3] (Sola 2018, 145)."""
+    angle = np.linalg.norm(vectors, axis=1)[:, None, None]
+    cross = _cross_matrices(vectors)
     # (1 - cos(a))/a^2 and (a - sin(a))/a^3, both smooth at 0.
     first = 0.5 * np.sinc(0.5 * angle / np.pi) ** 2
-    second = 1 / 6 - angle**2 / 120 if angle < 1e-3 else (angle - np.sin(angle)) / angle**3
-    return np.eye(3) + first * cross + second * cross @ cross
+    safe = np.maximum(angle, 1e-3)
+    second = np.where(angle < 1e-3, 1 / 6 - angle**2 / 120, (safe - np.sin(safe)) / safe**3)
+    return np.eye(3) + first * cross + second * (cross @ cross)
+
+
+def _cross_matrices(vectors: Doubles) -> Doubles:
+    """[N, 3, 3] with M a = v x a."""
+    x, y, z = vectors.T
+    zero = np.zeros_like(x)
+    return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)

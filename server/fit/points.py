@@ -44,6 +44,12 @@ class Points:
         """N."""
         return len(self.template)
 
+    @cached_property
+    def reached(self) -> tuple[bool, ...]:
+        """[J'] whether any point hangs on each joint that may turn: the skin of a face does not on its eyes."""
+        below = [np.flatnonzero(self.skeleton.subtree[j]) for j in self.columns.joints]
+        return tuple(bool((self.skin[:, joints] > 0).any()) for joints in below)
+
     def tensor(self, values: Reals) -> Tensor:
         """Bring small numbers to the device and dtype of the points."""
         return torch.tensor(values, dtype=self.template.dtype, device=self.template.device)
@@ -150,21 +156,24 @@ class Posed:
         return self.turned + self.points.tensor(self.view.transl)
 
     @cached_property
-    def arms(self) -> Tensor:
-        """[J', N, 3] for each joint that may turn: sum over what hangs on it of skin (G x - its centre).
+    def arms(self) -> tuple[Tensor, ...]:
+        """[N, 3] for each joint that may turn: sum over what hangs on it of skin (G x - its centre).
 
         A small rotation w of the joint moves a point by (A_parent w) x arm.
         """
         chain, points = self.chain, self.points
         arms: list[Tensor] = []
-        for j in points.columns.joints:
+        for i, j in enumerate(points.columns.joints):
+            if not points.reached[i]:
+                arms.append(self.shaped.new_zeros(1, 3).expand(points.count, 3))
+                continue
             below = np.flatnonzero(points.skeleton.subtree[j])
             skin = points.skin[:, below]  # [N, b]
             turn = points.tensor(chain.turns[below].reshape(-1, 9))
             shift = points.tensor(chain.shifts[below] - chain.centers[j])
             moved = ((skin @ turn).view(-1, 3, 3) @ self.shaped[..., None])[..., 0]
             arms.append(moved + skin @ shift)
-        return torch.stack(arms) if arms else self.shaped.new_zeros(0, points.count, 3)
+        return tuple(arms)
 
     def rows(self, by_camera: Tensor, *, shape: bool) -> Rows:
         """Derivatives of residuals whose derivatives by their point in the camera frame are given, [N, k, 3].
@@ -187,6 +196,8 @@ class Posed:
         """The same from derivatives by the posed point in the head frame; joints are written into ``pose``."""
         points, chain = self.points, self.chain
         for i, j in enumerate(points.columns.joints):
+            if not points.reached[i]:
+                continue
             turn = points.tensor(chain.above[j] @ chain.increments[j])
             arm = self.arms[i][:, None].expand_as(by_head)
             where = slice(POSE_COUNT + 3 * i, POSE_COUNT + 3 * i + 3)
@@ -220,6 +231,8 @@ class Posed:
             gradient[ROTATION] = numbers(torch.linalg.cross(self.turned, by_camera).sum(0))
             gradient[FOCAL] = gradient[TRANSL][2] * float(self.view.transl[2])
         for i, j in enumerate(columns.joints):
+            if not points.reached[i]:
+                continue
             torque = numbers(torch.linalg.cross(self.arms[i], total).sum(0))
             where = slice(POSE_COUNT + 3 * i, POSE_COUNT + 3 * i + 3)
             gradient[where] = (chain.above[j] @ chain.increments[j]).T @ torque

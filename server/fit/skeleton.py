@@ -17,7 +17,7 @@ import numpy as np
 from pixel3dmm_blender.wire import Doubles
 
 from ..heads.model import HeadModel
-from ..rotation import left_jacobian, rotations_from_vectors
+from ..rotation import left_jacobians, rotations_from_vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class Skeleton:
             turns[j] = above[j] @ local[j]
             centers[j] = above[j] @ places[j] + shift
             shifts[j] = centers[j] - turns[j] @ places[j]
-        increments = np.stack([left_jacobian(vector) for vector in joint_rotation])
+        increments = left_jacobians(joint_rotation)
         return Chain(turns, shifts, above, centers, increments, at_rest=False)
 
     def folded(self, identity: Doubles) -> Skeleton:
