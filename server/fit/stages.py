@@ -16,6 +16,7 @@ from .head import FitHead
 from .neutral import IdentityGuess
 from .observation import Observation
 from .problem import Check, Problem
+from .project import project
 from .solver import EVERYTHING, EXPRESSION_AND_POSE, POSE_ONLY, Freedom, Solution, solve
 from .start import Correspondences, start_pose
 from .steady import hopeful_shares, paid_in_part, steady_shares
@@ -114,10 +115,10 @@ class Fitter:
     def follow(self, view: View, seen: Observation, check: Check) -> Fitted:
         """Solve pose and expression of one picture from a start; the head is that of one person (folded)."""
         variables = FitVariables(np.zeros(0), (view,))
-        if self.schedule.pose_steps:
+        near = self._surprise(view, seen) < 0.5
+        if self.schedule.pose_steps and not near:
             variables = self._solve((seen,), variables, POSE_ONLY, check).variables
         believed = self.calibrated((seen,), variables)
-        near = seen.pixels is not None and self._surprise(view, seen) < self.weights.uv_kernel / 2
         fitter = replace(self, schedule=self.schedule.unwidened()) if near else self
         solution = fitter._solve(believed, variables, EXPRESSION_AND_POSE, check)
         return Fitted(solution.variables, believed, solution)
@@ -232,9 +233,9 @@ class Fitter:
 
     def start_from(self, before: View | None, seen: Observation) -> View:
         """Start from the frame before, or from the closed form where the face has moved too far."""
-        if before is not None and seen.pixels is not None:
+        if before is not None:
             kept = replace(before, focal_px=seen.focal.px)
-            if self._surprise(kept, seen) < self.weights.uv_kernel:
+            if self._surprise(kept, seen) < 1.0:
                 return kept
         fresh = self.start(seen)
         if before is None:
@@ -242,12 +243,19 @@ class Fitter:
         return replace(fresh, expression=before.expression, joint_rotation=before.joint_rotation)
 
     def _surprise(self, view: View, seen: Observation) -> float:
-        """How far most pixels lie from their points, in sigmas; beyond the kernel's width they hardly pull."""
-        (dense,) = (term for term in self.view_terms(seen) if isinstance(term, DensePoints))
-        identity = np.zeros(self.head.columns.identity_count)
-        if not dense.pixels.count:
+        """How far most pixels or landmarks lie from their points; beyond 1, the kernel's width, they hardly pull."""
+        weights = self.weights
+        if seen.pixels is None:
+            points, counts = self.head.landmarks(np.zeros(0), view), seen.counts
+            placed = project(points, view.focal_px, view.center_px)
+            away = np.linalg.norm((placed - seen.corrected_px)[counts], axis=1)
+            unit_px = seen.face_height_px * weights.landmark_sigma
+            return float(np.median(away)) / unit_px / weights.landmark_kernel if len(away) else 0.0
+        if not seen.pixels.count:
             return 0.0
-        return float(dense.residuals(self.head.placed(identity, view)).norm(dim=1).median())
+        dense = DensePoints(seen.pixels, weights.uv_sigma * seen.face_height_px, 1.0, 1.0)
+        residuals = dense.residuals(self.head.placed(np.zeros(0), view))
+        return float(residuals.norm(dim=1).median()) / weights.uv_kernel
 
     def calibrated(
         self, seen: tuple[Observation, ...], variables: FitVariables
