@@ -63,10 +63,3 @@ class Live:
 def start_live(fitter: Fitter) -> Live:
     """Begin with a person who is not known yet."""
     return Live(fitter, np.zeros(fitter.head.columns.identity_count))
-
-
-def resume_live(fitter: Fitter, identity: Doubles, focal_px: float) -> Live:
-    """Begin with a person who is known from an earlier solve."""
-    head = fitter.head.folded(identity)
-    known = replace(fitter, head=head, schedule=fitter.schedule.for_frames())
-    return Live(known, identity, focal_px)

@@ -15,13 +15,14 @@ from .observation import Observation
 
 
 def mask_observation(seen: Observation, covered: Bools) -> Observation:
-    """Take the weight from landmarks and pixels that lie where ``covered`` [H, W] of the picture is True."""
+    """Take the weight from landmarks, pixels and background where ``covered`` [H, W] of the picture is True."""
     weights = seen.weights * ~_inside(seen.points_px, covered)
     pixels = seen.pixels
     if pixels is not None:
         inside = torch.as_tensor(_inside(pixels.px.cpu().double().numpy(), covered))
         pixels = replace(pixels, trust=pixels.trust * ~inside.to(pixels.trust.device))
-    return replace(seen, weights=weights, pixels=pixels)
+    backdrop = seen.backdrop and mask_backdrop(seen.backdrop, covered)
+    return replace(seen, weights=weights, pixels=pixels, backdrop=backdrop)
 
 
 def mask_backdrop(backdrop: Backdrop, covered: Bools) -> Backdrop:

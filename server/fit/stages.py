@@ -33,7 +33,7 @@ from .terms.scale import scale_gauge
 from .terms.silhouette import silhouette_term
 from .terms.uv import DensePoints
 from .variables import FitVariables, View
-from .weights import DEFAULT_SCHEDULE, DEFAULT_WEIGHTS, DENSE_SCHEDULE, Schedule, TermWeights
+from .weights import DEFAULT_SCHEDULE, DEFAULT_WEIGHTS, Schedule, TermWeights
 
 OBLIQUE_RAD, HIDDEN_RAD = np.radians([45.0, 60.0])
 """Yaw beyond which landmarks count half, and beyond which they do not count while another view does (measured)."""
@@ -287,8 +287,3 @@ def doubted(seen: tuple[Observation, ...], variables: FitVariables) -> tuple[Obs
         replace(observation, weights=observation.weights * share)
         for observation, share in zip(seen, trust, strict=True)
     )
-
-
-def make_dense(fitter: Fitter) -> Fitter:
-    """The same with the schedule for prior maps."""
-    return replace(fitter, schedule=DENSE_SCHEDULE)

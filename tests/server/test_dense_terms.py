@@ -11,13 +11,13 @@ import pytest
 from server.fit.backdrop import Backdrop, make_backdrop
 from server.fit.head import make_fit_head
 from server.fit.pixels import make_pixels
-from server.fit.stages import Fitter, make_dense
+from server.fit.stages import Fitter
 from server.fit.terms.landmarks import landmark_term
 from server.fit.terms.lids import LID_PAIRS, closure_term
 from server.fit.terms.normals import DenseNormals
 from server.fit.terms.silhouette import silhouette_term
 from server.fit.terms.uv import DensePoints
-from server.fit.weights import DEFAULT_WEIGHTS
+from server.fit.weights import DEFAULT_WEIGHTS, DENSE_SCHEDULE
 from server.priors.maps import PriorMaps, Region
 from tests.fakes.head import make_fake_head
 from tests.fakes.pictured import blocks, make_turning_head, moved, observe, picture
@@ -267,7 +267,9 @@ def test_joints_stay_within_their_limits_however_hard_the_maps(rng):
     head = make_fit_head(model, dense=True)
     seen = observe(head, scene, replace(truth, maps=maps))
 
-    found = make_dense(Fitter(head)).fit_photos((seen,), lambda: None).variables.views[0]
+    found = (
+        Fitter(head, schedule=DENSE_SCHEDULE).fit_photos((seen,), lambda: None).variables.views[0]
+    )
 
     assert (found.joint_rotation >= limits[..., 0]).all()
     assert (found.joint_rotation <= limits[..., 1]).all()

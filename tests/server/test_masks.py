@@ -95,8 +95,9 @@ def test_masked_background_pushes_nobody(at):
     beside = replace(at, view=replace(at.view, transl=at.view.transl + np.array([0.05, 0, 0])))
     everything = np.ones((at.scene.size,) * 2, bool)
 
-    masked = mask_backdrop(at.backdrop, everything)
+    masked = mask_observation(replace(at.seen, backdrop=at.backdrop), everything).backdrop
 
+    assert masked is not None
     surface = at.head.surface
     assert beside.cost(silhouette_term(at.backdrop, surface, 2.0, 3.0, 30.0)) > 10
     assert beside.cost(silhouette_term(masked, surface, 2.0, 3.0, 30.0)) == 0

@@ -8,7 +8,6 @@ The head has 300 identity and 100 expression components, jaw and two eyes: 418 c
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,9 +143,6 @@ def true_variables(scene: Scene) -> FitVariables:
         joint_rotation=scene.joint_rotation.astype(np.float64),
     )
     return FitVariables(scene.identity.astype(np.float64), (view,))
-
-
-Tell = Callable[[str], None]
 
 
 def _visible(studio: Studio, truth: Truth, maps: PriorMaps) -> Bools:
